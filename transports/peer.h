@@ -1,0 +1,73 @@
+/* peer: all that a protocol may ask of whoever is at the other end.
+ *
+ * On the way in, the transport hands bytes to protocol.receive; on the way out, a protocol appends
+ * here and nothing leaves until the end of the turn, when each peer with something to say is
+ * flushed once. So no call below makes a system call, and no peer can die while somebody walks over peers:
+ * peer_close only marks, the peer goes when the current receive, timer or walk is over.
+ * All functions are for the loop's thread only. */
+#ifndef SIOTD_TRANSPORTS_PEER_H
+#define SIOTD_TRANSPORTS_PEER_H
+
+#include "base/log.h"
+#include "base/slice.h"
+
+struct peer;
+struct broker;
+struct message;
+struct listener_settings;
+
+/* Room for exactly `len` contiguous bytes at the end of what is to be sent; the caller fills all of it
+ * before anything else is called on this peer. NULL when out of memory: the peer is then
+ * marked for closing and the caller just returns. `len` may be up to 256 MiB. */
+uint8_t *peer_reserve(struct peer *peer, size_t len);
+
+/* Appends a copy. */
+void peer_send(struct peer *peer, struct slice bytes);
+
+/* Appends a message's bytes by reference where that is cheaper than a copy (a large payload); holds
+ * a reference to `owner` until they have left. `bytes` must lie inside `owner`, which must be owned, not borrowed
+ * (broker/message.h). */
+void peer_send_shared(struct peer *peer, struct slice bytes, struct message *owner);
+
+/* Bytes appended and not yet taken by the kernel. */
+size_t peer_backlog(const struct peer *peer);
+
+/* Whether a delivery should wait for protocol.drained: the backlog has passed the listener's
+ * out_buffer limit. Small answers to the peer's own requests may still be appended. */
+bool peer_is_full(const struct peer *peer);
+
+/* Closes once what was appended has left (at most a few seconds later); no receive after this.
+ * `why` is a printf format for the log line of the close; the first reason given is kept. */
+void peer_close(struct peer *peer, const char *why, ...) __attribute__((format(printf, 2, 3)));
+
+/* Whether peer_close has been called or the transport has lost the peer. */
+bool peer_is_closing(const struct peer *peer);
+
+/* Sets the one deadline of a peer, in ms of peer_now_ms; 0 cancels. protocol.expired is called then. */
+void peer_deadline(struct peer *peer, uint64_t due_ms);
+
+/* The turn's monotonic time, ms. */
+uint64_t peer_now_ms(const struct peer *peer);
+
+/* The broker behind the listener, the listener's settings, and the protocol's section of the
+ * configuration (the struct its option table describes) as of the last reload. */
+struct broker *peer_broker(const struct peer *peer);
+const struct listener_settings *peer_listener(const struct peer *peer);
+const void *peer_options(const struct peer *peer);
+
+/* The other end's address as text ("192.0.2.7:50112", "[2001:db8::1]:50112", "unix"), into `to`;
+ * returns `to`. */
+enum { PEER_ADDRESS_SIZE = 64 };
+char *peer_address(const struct peer *peer, char to[PEER_ADDRESS_SIZE]);
+
+/* Whether nobody on the way can read along: TLS, DTLS, or a unix socket. */
+bool peer_is_private(const struct peer *peer);
+
+/* Gives the peer the name its log lines carry, usually the client id; copied and escaped. */
+void peer_name(struct peer *peer, struct slice name);
+
+/* One log line about this peer: `mqtt/tcp 192.0.2.7:50112 "sensor-7": ...`. */
+void peer_log(const struct peer *peer, enum log_level level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#endif
