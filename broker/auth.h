@@ -1,7 +1,8 @@
 /* auth: who somebody is, and the one place that decides what they may do.
  *
  * Every route asks authorise(): publish, subscribe, each delivery, a will when it fires, each
- * retained message replayed, each shared dispatch, each takeover. A protocol never decides for itself. */
+ * retained message replayed, each shared dispatch, each takeover. A protocol never decides for
+ * itself. */
 #ifndef SIOTD_BROKER_AUTH_H
 #define SIOTD_BROKER_AUTH_H
 
@@ -12,7 +13,7 @@ struct identity {
     uint32_t refs;
     bool anonymous; /* let in by the listener without proof */
     uint16_t name_len;
-    char name[];    /* the user name; empty when anonymous */
+    char name[]; /* the user name; empty when anonymous */
 };
 
 /* One reference to a new identity, or NULL when out of memory. */

@@ -1,12 +1,12 @@
 /* broker: the routing core's verbs. What a protocol may ask, and nothing below it.
  *
- * The core has no sockets, no loop, no threads, and no clock: broker_turn tells it the time. It knows
- * messages, sessions, subscriptions and retained values; a protocol turns packets into these verbs and
- * gives a sink to deliver to. Order: what one session publishes to one topic at one QoS reaches each
- * subscriber in that order [MQTT-4.6.0-6].
+ * The core has no sockets, no loop, no threads, and no clock: broker_turn tells it the time. It
+ * knows messages, sessions, subscriptions and retained values; a protocol turns packets into these
+ * verbs and gives a sink to deliver to. Order: what one session publishes to one topic at one QoS
+ * reaches each subscriber in that order [MQTT-4.6.0-6].
  *
- * Topics: verbs take and deliveries give topics as the client knows them; the listener's mountpoint is put
- * in front and taken off in here, for every protocol alike. */
+ * Topics: verbs take and deliveries give topics as the client knows them; the listener's mountpoint
+ * is put in front and taken off in here, for every protocol alike. */
 #ifndef SIOTD_BROKER_BROKER_H
 #define SIOTD_BROKER_BROKER_H
 
@@ -24,8 +24,8 @@ struct session;
 
 #define SESSION_NEVER_EXPIRES UINT32_MAX /* [MQTT-3.1.2.11.2] */
 
-/* `wheel` (borrowed) drives session expiry and delayed wills. `limits` is borrowed and may change between
- * turns (reload). NULL when out of memory. */
+/* `wheel` (borrowed) drives session expiry and delayed wills. `limits` is borrowed and may change
+ * between turns (reload). NULL when out of memory. */
 struct broker *broker_new(const struct broker_limits *limits, struct timers *wheel);
 void broker_free(struct broker *broker);
 
@@ -42,28 +42,30 @@ struct stats *broker_stats(struct broker *broker);
 struct connect_request {
     struct slice client_id;    /* not empty: the protocol assigns one where it must */
     struct identity *identity; /* borrowed; the session takes a reference */
-    const char *mountpoint;    /* borrowed for the session's life: of the listener's settings; "" for none */
-    const char *protocol;      /* "mqtt"; static */
+    const char
+        *mountpoint; /* borrowed for the session's life: of the listener's settings; "" for none */
+    const char *protocol; /* "mqtt"; static */
     bool clean_start;
-    uint32_t expiry_s;         /* after the connection has ended; 0: at once */
-    uint16_t receive_maximum;  /* the client's window for QoS 1 and 2, 1..65535 */
-    struct will *will;         /* or NULL; the core takes message's reference on success */
+    uint32_t expiry_s;        /* after the connection has ended; 0: at once */
+    uint16_t receive_maximum; /* the client's window for QoS 1 and 2, 1..65535 */
+    struct will *will;        /* or NULL; the core takes message's reference on success */
 };
 
-/* Makes or resumes the session of that client id and binds it to `sink`. A connection that held it is
- * expelled first, and its will published [MQTT-3.1.4-3]. On VERDICT_OK *session is set, *present says
- * whether earlier state was resumed; the caller sends its CONNACK and then calls session_resume.
- * VERDICT_DENIED, VERDICT_QUOTA, VERDICT_NO_MEMORY leave everything as it was. */
+/* Makes or resumes the session of that client id and binds it to `sink`. A connection that held it
+ * is expelled first, and its will published [MQTT-3.1.4-3]. On VERDICT_OK *session is set, *present
+ * says whether earlier state was resumed; the caller sends its CONNACK and then calls
+ * session_resume. VERDICT_DENIED, VERDICT_QUOTA, VERDICT_NO_MEMORY leave everything as it was. */
 enum verdict broker_connect(struct broker *broker, const struct connect_request *request,
                             struct sink *sink, struct session **session, bool *present);
 
-/* Sends again what was in flight (DUP set), in the original order [MQTT-4.4.0-1], then what was queued. */
+/* Sends again what was in flight (DUP set), in the original order [MQTT-4.4.0-1], then what was
+ * queued. */
 void session_resume(struct session *session);
 
 enum departure { DEPART_CLEANLY, DEPART_WITH_WILL };
 
-/* The connection has ended. With the will: it fires now or after its delay. The session lives on for its
- * expiry, or ends. `session` must not be used afterwards. */
+/* The connection has ended. With the will: it fires now or after its delay. The session lives on
+ * for its expiry, or ends. `session` must not be used afterwards. */
 void broker_disconnect(struct broker *broker, struct session *session, enum departure how);
 
 /* Changes how long the session outlives its connection [MQTT-3.14.2.2.2]. */
@@ -76,9 +78,9 @@ const struct identity *session_identity(const struct session *session);
 
 /* Routes a message: retains it when asked to, and delivers or queues it for every subscriber.
  * `message` is borrowed by the core (topic as the client gave it) and must be ended by the caller
- * (message_end). When it returns VERDICT_OK or VERDICT_NO_SUBSCRIBERS the core has taken ownership as far as the
- * message's QoS asks for, and the protocol may acknowledge; any other verdict: nothing has happened.
- * `from` may not be NULL. */
+ * (message_end). When it returns VERDICT_OK or VERDICT_NO_SUBSCRIBERS the core has taken ownership
+ * as far as the message's QoS asks for, and the protocol may acknowledge; any other verdict:
+ * nothing has happened. `from` may not be NULL. */
 enum verdict broker_publish(struct broker *broker, struct session *from, struct message *message);
 
 /* Publishes in the daemon's own name ($SYS). Topic without mountpoint. */
@@ -88,8 +90,8 @@ void broker_publish_own(struct broker *broker, struct message *message);
 
 enum inbound { INBOUND_NEW, INBOUND_DUPLICATE, INBOUND_OVER_LIMIT, INBOUND_NO_MEMORY };
 
-/* Remembers a received QoS 2 id before its message is published [MQTT-4.3.3-10]. OVER_LIMIT: more than
- * limits.inflight ids are open (0x93). */
+/* Remembers a received QoS 2 id before its message is published [MQTT-4.3.3-10]. OVER_LIMIT: more
+ * than limits.inflight ids are open (0x93). */
 enum inbound session_received(struct session *session, uint16_t packet_id);
 /* Forgets it: after PUBREL, or when the publish was refused. False when it was not known (0x92). */
 bool session_forget(struct session *session, uint16_t packet_id);
@@ -97,14 +99,14 @@ bool session_forget(struct session *session, uint16_t packet_id);
 /* ---- QoS 1 and 2 sender's side: what the client answers ---- */
 
 enum acknowledgement {
-    ACK_PUBACK,   /* QoS 1 done */
-    ACK_PUBREC,   /* QoS 2 received: the core calls sink.release */
+    ACK_PUBACK,         /* QoS 1 done */
+    ACK_PUBREC,         /* QoS 2 received: the core calls sink.release */
     ACK_PUBREC_REFUSED, /* QoS 2, reason >= 0x80: done [MQTT-4.3.3-4 note] */
-    ACK_PUBCOMP,  /* QoS 2 done */
+    ACK_PUBCOMP,        /* QoS 2 done */
 };
 
-/* Returns false when no delivery of that id and QoS waits for this. Done deliveries make room: what is queued
- * follows at once. */
+/* Returns false when no delivery of that id and QoS waits for this. Done deliveries make room: what
+ * is queued follows at once. */
 bool session_acknowledged(struct session *session, uint16_t packet_id, enum acknowledgement what);
 
 /* Offers what waits to the sink again, as far as window and sink allow: after protocol.drained. */
@@ -113,8 +115,8 @@ void session_pump(struct session *session);
 /* ---- subscriptions ---- */
 
 struct subscribe_options {
-    uint8_t qos;             /* the most the subscriber wants */
-    bool no_local;           /* [MQTT-3.8.3-3] */
+    uint8_t qos;   /* the most the subscriber wants */
+    bool no_local; /* [MQTT-3.8.3-3] */
     bool retain_as_published;
     uint8_t retain_handling; /* 0 send, 1 send if new, 2 do not send [MQTT-3.3.1-9..11] */
     uint32_t identifier;     /* 0: none */
@@ -127,14 +129,15 @@ enum verdict broker_subscribe(struct broker *broker, struct session *session, st
                               const struct subscribe_options *options);
 
 /* VERDICT_OK or VERDICT_NO_SUBSCRIPTION. */
-enum verdict broker_unsubscribe(struct broker *broker, struct session *session, struct slice filter);
+enum verdict broker_unsubscribe(struct broker *broker, struct session *session,
+                                struct slice filter);
 
-/* Once per turn, before peers are flushed: retained replay and paced wills go on. Returns whether there is more to
- * do, so that the loop does not sleep. */
+/* Once per turn, before peers are flushed: retained replay and paced wills go on. Returns whether
+ * there is more to do, so that the loop does not sleep. */
 bool broker_work(struct broker *broker);
 
-/* The $SYS tree (sys.c): publishes all values, retained, and starts a new interval of the load averages.
- * `interval_ms` since the last call. */
+/* The $SYS tree (sys.c): publishes all values, retained, and starts a new interval of the load
+ * averages. `interval_ms` since the last call. */
 void broker_publish_sys(struct broker *broker, uint64_t interval_ms);
 
 /* $SYS/clients/<id>/connected and .../disconnected, as JSON, not retained. */

@@ -4,7 +4,8 @@
  * it has just decoded and gives it to broker_publish. Most QoS 0 messages end that way, copied
  * straight into their receivers' output. Whoever must keep it (a queue, the retained tree, a large
  * payload sent by reference) asks message_hold, which copies once, however many keep it.
- * What differs per subscriber (QoS, retain flag, packet id, subscription ids) is in the delivery. */
+ * What differs per subscriber (QoS, retain flag, packet id, subscription ids) is in the delivery.
+ */
 #ifndef SIOTD_BROKER_MESSAGE_H
 #define SIOTD_BROKER_MESSAGE_H
 
@@ -14,16 +15,16 @@ struct message {
     const uint8_t *topic, *payload, *properties;
     uint32_t payload_len;
     uint32_t properties_len;
-    uint32_t refs;      /* 0: borrowed */
+    uint32_t refs; /* 0: borrowed */
     uint16_t topic_len;
-    uint8_t qos;        /* as published */
-    bool retain;        /* as published */
-    int64_t expires_ms; /* wall clock, ms since 1970; 0: never [MQTT-3.3.2-5] */
+    uint8_t qos;          /* as published */
+    bool retain;          /* as published */
+    int64_t expires_ms;   /* wall clock, ms since 1970; 0: never [MQTT-3.3.2-5] */
     struct message *held; /* of a borrowed message: its owned copy once there is one */
 };
-/* `properties` is what MQTT 5.0 passes on unaltered and in order (payload format, content type, response
- * topic, correlation data, user properties; sections 3.3.2.3.2 to 3.3.2.3.7), in that protocol's encoding:
- * other protocols translate to and from it at their edge. */
+/* `properties` is what MQTT 5.0 passes on unaltered and in order (payload format, content type,
+ * response topic, correlation data, user properties; sections 3.3.2.3.2 to 3.3.2.3.7), in that
+ * protocol's encoding: other protocols translate to and from it at their edge. */
 
 static inline struct slice message_topic(const struct message *m)
 {

@@ -10,7 +10,8 @@
 struct sink;
 
 /* The encoded form of the message under way, shared by the sinks of one walk: a sink that finds
- * none for its variant encodes and leaves a note where; the next copies. Lives for the walk only. */
+ * none for its variant encodes and leaves a note where; the next copies. Lives for the walk only.
+ */
 enum { FRAME_VARIANTS = 4 };
 struct frames {
     struct slice variant[FRAME_VARIANTS];
@@ -18,12 +19,13 @@ struct frames {
 
 /* One message on its way to one subscriber. */
 struct delivery {
-    struct message *message;       /* maybe borrowed: hold it to keep it */
-    struct frames *frames;         /* NULL outside a walk */
-    const uint32_t *identifiers;   /* subscription identifiers [MQTT-3.3.4-3]; may be NULL */
+    struct message *message; /* maybe borrowed: hold it to keep it */
+    struct slice topic; /* as this subscriber knows it: without its mountpoint; lies in message */
+    struct frames *frames;       /* NULL outside a walk */
+    const uint32_t *identifiers; /* subscription identifiers [MQTT-3.3.4-3]; may be NULL */
     uint16_t identifier_count;
-    uint16_t packet_id;            /* 0 for QoS 0 */
-    uint8_t qos;                   /* granted: never above message->qos */
+    uint16_t packet_id; /* 0 for QoS 0 */
+    uint8_t qos;        /* granted: never above message->qos */
     bool retain, dup;
 };
 
@@ -34,9 +36,9 @@ enum sink_answer {
 };
 
 enum expel_reason {
-    EXPEL_TAKEN_OVER,  /* another connection has the session now (0x8E) */
-    EXPEL_KICKED,      /* an operator said so (0x98) */
-    EXPEL_DENIED,      /* entitlement ended (0x87) */
+    EXPEL_TAKEN_OVER, /* another connection has the session now (0x8E) */
+    EXPEL_KICKED,     /* an operator said so (0x98) */
+    EXPEL_DENIED,     /* entitlement ended (0x87) */
 };
 
 struct sink_verbs {

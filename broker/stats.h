@@ -24,21 +24,21 @@ struct stats {
     uint64_t messages_received, messages_sent; /* protocol packets of any kind */
     uint64_t publish_received, publish_sent;
     uint64_t publish_bytes_received, publish_bytes_sent; /* payload */
-    uint64_t publish_refused; /* not accepted from a publisher */
+    uint64_t publish_refused;                            /* not accepted from a publisher */
     uint64_t dropped[DROP_REASONS];
     uint64_t connections_accepted; /* sockets */
     uint64_t sockets;              /* open now */
     uint64_t connects;             /* successful CONNECTs */
     uint64_t connects_refused;
-    uint64_t clients_connected;    /* now */
-    uint64_t clients_maximum;      /* most at once */
-    uint64_t clients_expired;      /* sessions ended by their expiry */
-    uint64_t sessions;             /* now, online and offline */
+    uint64_t clients_connected;                   /* now */
+    uint64_t clients_maximum;                     /* most at once */
+    uint64_t clients_expired;                     /* sessions ended by their expiry */
+    uint64_t sessions;                            /* now, online and offline */
     uint64_t subscriptions, shared_subscriptions; /* now */
     uint64_t retained_messages, retained_bytes;   /* now */
     uint64_t queued_messages, queued_bytes;       /* now, all sessions */
     uint64_t protocol_errors;
-    uint64_t loop_lag_max_us;      /* longest turn since the last report */
+    uint64_t loop_lag_max_us; /* longest turn since the last report */
 };
 
 uint64_t stats_dropped(const struct stats *stats);

@@ -5,9 +5,10 @@
 #include "broker/message.h"
 
 struct will {
-    struct message *message; /* owned reference; expires_ms is unset, `expiry_s` counts from firing */
-    uint32_t delay_s;        /* [MQTT-3.1.3-9] */
-    uint32_t expiry_s;       /* of the message once published; 0: never */
+    struct message
+        *message;      /* owned reference; expires_ms is unset, `expiry_s` counts from firing */
+    uint32_t delay_s;  /* [MQTT-3.1.3-9] */
+    uint32_t expiry_s; /* of the message once published; 0: never */
 };
 
 #endif
