@@ -1,0 +1,365 @@
+"""Runs the test suites and counts what they ran; started by scripts/test.
+
+A suite is a function that returns a Count. What a program under test ran is read from its own
+closing line, either "N passed, N failed[, N skipped]" or cmocka's; a program without one counts as
+one test. Nothing counts that did not run: a build that fails is a failed test, and what needed it
+is not run.
+"""
+
+import argparse
+import concurrent.futures
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree
+
+ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), ".."))
+CORES = os.cpu_count() or 1
+FUZZ_SECONDS = 10
+VALGRIND = ["valgrind", "--quiet", "--error-exitcode=99", "--leak-check=full",
+            "--show-leak-kinds=all", "--errors-for-leak-kinds=definite,possible"]
+# Suites that valgrind looks at: the pure rooms, whose every path the unit tests walk.
+VALGRIND_TESTS = re.compile(r"unit/(base|broker|protocols)/")
+# What sanitizers and other compilers have nothing to say about.
+NOT_ABOUT_CODE = "style|systemd"
+
+SANITIZER_ENVIRONMENT = {
+    "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:detect_stack_use_after_return=1"
+                    ":strict_string_checks=1:check_initialization_order=1",
+    "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
+}
+
+
+class Count:
+    """How many tests passed, failed and were skipped."""
+
+    def __init__(self, passed=0, failed=0, skipped=0):
+        self.passed = passed
+        self.failed = failed
+        self.skipped = skipped
+
+    def add(self, other):
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
+
+    def line(self):
+        skipped = f", {self.skipped} skipped" if self.skipped else ""
+        return f"{self.passed} passed, {self.failed} failed{skipped}"
+
+
+# --- running -------------------------------------------------------------------------------------
+
+
+def run(command, limit_s, environment=None, show=False):
+    """Runs a command in a process group of its own, which ends with it; (exit status, output)."""
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **(environment or {})},
+                                   stdin=subprocess.DEVNULL, start_new_session=True,
+                                   stdout=None if show else output,
+                                   stderr=None if show else subprocess.STDOUT)
+        late = ""
+        try:
+            status = process.wait(limit_s)
+        except subprocess.TimeoutExpired:
+            status = -1
+            late = f"\nstopped after {limit_s} s"
+        finally:
+            # Whatever it left behind goes too, also when we are interrupted.
+            try:
+                os.killpg(process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            process.wait()
+        output.seek(0)
+        return status, output.read().decode("utf-8", "replace") + late
+
+
+def indented(text, lines=60):
+    kept = text.rstrip().split("\n")[-lines:]
+    return "\n".join("    " + line for line in kept)
+
+
+def counted(text, succeeded):
+    """The Count that a program's output tells of; one test where it tells of none."""
+    count = Count()
+    own = re.findall(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", text, re.M)
+    if own:
+        count = Count(*(int(number or 0) for number in own[-1]))
+    else:
+        for kind, number in re.findall(r"\[  (PASSED|FAILED|SKIPPED) +\] (\d+) test\(s\)", text):
+            field = kind.lower()
+            setattr(count, field, getattr(count, field) + int(number))
+        if count.passed + count.failed + count.skipped == 0:
+            return Count(passed=int(succeeded), failed=int(not succeeded))
+    if not succeeded and count.failed == 0:
+        count.failed = 1  # it counted none, and yet it failed: a crash or a leak at the end
+    return count
+
+
+# --- ctest ---------------------------------------------------------------------------------------
+
+
+def labels_of(build):
+    """{name of a test: its first label} of a build folder."""
+    status, text = run(["ctest", "--test-dir", build, "--show-only=json-v1"], 60)
+    if status != 0:
+        return {}
+    labels = {}
+    for test in json.loads(text)["tests"]:
+        properties = {item["name"]: item["value"] for item in test.get("properties", [])}
+        labels[test["name"]] = properties.get("LABELS", ["other"])[0]
+    return labels
+
+
+def commands_of(build, wanted):
+    """(name, command) of the tests of a build folder whose name is wanted."""
+    _, text = run(["ctest", "--test-dir", build, "--show-only=json-v1"], 60)
+    return [(test["name"], test["command"]) for test in json.loads(text)["tests"]
+            if wanted.match(test["name"])]
+
+
+def ctest(build, title, selection, limit_s=600, environment=None):
+    """Runs the selected tests of a build folder; one closing line per label."""
+    labels = labels_of(build)
+    with tempfile.TemporaryDirectory() as folder:
+        report = os.path.join(folder, "report.xml")
+        status, text = run(["ctest", "--test-dir", build, "-j", str(CORES), "--output-junit", report,
+                            "--test-output-size-passed", "4000000",
+                            "--test-output-size-failed", "4000000", *selection],
+                           limit_s, environment)
+        try:
+            cases = xml.etree.ElementTree.parse(report).getroot().findall("testcase")
+        except (OSError, xml.etree.ElementTree.ParseError) as error:
+            print(f"FAILED ctest of {build}: {error}\n{indented(text)}")
+            return Count(failed=1)
+    by_label = {}
+    for case in cases:
+        output = case.findtext("system-out") or ""
+        count = by_label.setdefault(labels.get(case.get("name"), "other"), Count())
+        if case.get("status") == "run":
+            count.add(counted(output, True))
+        elif case.find("skipped") is not None or case.get("status") in ("notrun", "disabled"):
+            reason = re.search(r"^SKIP.*", output, re.M)
+            count.skipped += 1
+            # A test that could not be started is no test that was skipped.
+            if reason is None:
+                count.skipped -= 1
+                count.failed += 1
+            print(f"{reason.group(0) if reason else 'FAILED (not run)'} [{case.get('name')}]")
+        else:
+            print(f"FAILED {case.get('name')}\n{indented(output)}")
+            count.add(counted(output, False))
+    total = Count()
+    for label, count in sorted(by_label.items()):
+        print(f"{title + '-' if title else ''}{label}: {count.line()}")
+        total.add(count)
+    if status != 0 and total.failed == 0:
+        print(f"FAILED ctest of {build} says {status}\n{indented(text)}")
+        total.failed += 1
+    if not cases:
+        print(f"FAILED ctest of {build} ran nothing\n{indented(text)}")
+        total.failed += 1
+    return total
+
+
+# --- builds --------------------------------------------------------------------------------------
+
+built = {}
+
+
+def build(kind):
+    """Builds a kind once; whether it worked, and the Count of the build on its first call."""
+    if kind in built:
+        return built[kind], Count()
+    start = time.monotonic()
+    status, text = run([os.path.join(ROOT, "scripts/build"), "--" + kind], 1200)
+    built[kind] = status == 0
+    if status != 0:
+        print(f"FAILED scripts/build --{kind}\n{indented(text)}")
+        return False, Count(failed=1)
+    print(f"scripts/build --{kind}: {time.monotonic() - start:.0f} s")
+    return True, Count(passed=1)
+
+
+def folder(kind):
+    return os.path.join(ROOT, "build" if kind == "release" else "build-" + kind)
+
+
+def with_build(kind, then):
+    """The Count of a build and, when it worked, of what it is for."""
+    worked, count = build(kind)
+    if worked:
+        count.add(then(folder(kind)))
+    return count
+
+
+def skipped_without(program, what):
+    """A Count when a program that a suite needs is missing, else None."""
+    if shutil.which(program):
+        return None
+    print(f"SKIP {what}: {program} is not installed")
+    return Count(skipped=1)
+
+
+# --- suites --------------------------------------------------------------------------------------
+
+
+def labelled(label):
+    return lambda: with_build("release", lambda where: ctest(where, "", ["-L", f"^{label}$"]))
+
+
+def suite_all_of_release():
+    return with_build("release", lambda where: ctest(where, "", []))
+
+
+def interop(where, title, environment=None):
+    status, text = run([os.path.join(ROOT, "interop/run"), "--siotd", os.path.join(where, "bin/siotd")],
+                       300, environment)
+    count = counted(text, status == 0)
+    shown = [line for line in text.split("\n") if line.startswith("SKIP")]
+    if status != 0:
+        shown = [indented(text)]
+    print("\n".join(shown + [f"{title}: {count.line()}"]))
+    return count
+
+
+def suite_interop():
+    return with_build("release", lambda where: interop(where, "interop"))
+
+
+def suite_asan():
+    def then(where):
+        count = ctest(where, "asan", ["-LE", NOT_ABOUT_CODE], 900, SANITIZER_ENVIRONMENT)
+        count.add(interop(where, "asan-interop", SANITIZER_ENVIRONMENT))
+        return count
+    return with_build("asan", then)
+
+
+def suite_clang():
+    missing = skipped_without("clang", "the other compiler")
+    return missing or with_build("clang", lambda where: ctest(where, "clang", ["-L", "^unit$"]))
+
+
+def one_under_valgrind(test):
+    name, command = test
+    status, text = run(VALGRIND + command, 600, {"SIOTD_TEST_SLOW_MACHINE": "1"})
+    return name, status, text
+
+
+def suite_valgrind():
+    missing = skipped_without("valgrind", "unit tests under valgrind")
+    if missing:
+        return missing
+
+    def then(where):
+        total = Count()
+        tests = commands_of(where, VALGRIND_TESTS)
+        with concurrent.futures.ThreadPoolExecutor(CORES) as pool:
+            for name, status, text in pool.map(one_under_valgrind, tests):
+                if status != 0:
+                    print(f"FAILED {name} under valgrind\n{indented(text)}")
+                total.add(counted(text, status == 0))
+        print(f"valgrind: {total.line()}")
+        return total
+    return with_build("release", then)
+
+
+def one_fuzzed(target):
+    name = os.path.basename(target)
+    corpus = os.path.join(ROOT, "tests/fuzz/corpus", name.removesuffix("_fuzz"))
+    with tempfile.TemporaryDirectory() as found:
+        folders = [found] + [path for path in (corpus,) if os.path.isdir(path)]
+        status, text = run([target, f"-max_total_time={FUZZ_SECONDS}", "-timeout=10",
+                            "-rss_limit_mb=2048", f"-artifact_prefix={found}/", *folders],
+                           FUZZ_SECONDS + 60, SANITIZER_ENVIRONMENT)
+        kept = []
+        for artifact in os.listdir(found) if status != 0 else []:
+            if artifact.startswith(("crash-", "leak-", "timeout-", "oom-")):
+                kept.append(os.path.join(folder("fuzz"), f"{name}-{artifact}"))
+                shutil.copy(os.path.join(found, artifact), kept[-1])
+    runs = re.search(r"Done (\d+) runs", text)
+    return name, status, text, int(runs.group(1)) if runs else 0, kept
+
+
+def suite_fuzz():
+    missing = skipped_without("clang", "fuzzing")
+    if missing:
+        return missing
+    probe = subprocess.run(["clang", "-fsanitize=fuzzer", "-x", "c", "-", "-o", "/dev/null"],
+                           input=b"int LLVMFuzzerTestOneInput(const char *p, unsigned long n)"
+                                 b"{return p && n > 9;}", capture_output=True, check=False)
+    if probe.returncode != 0:
+        print("SKIP fuzzing: clang is here without its libFuzzer run time")
+        return Count(skipped=1)
+
+    def then(where):
+        total = Count()
+        bin_folder = os.path.join(where, "bin")
+        targets = sorted(os.path.join(bin_folder, name) for name in os.listdir(bin_folder)
+                         if name.endswith("_fuzz"))
+        with concurrent.futures.ThreadPoolExecutor(CORES) as pool:
+            for name, status, text, runs, kept in pool.map(one_fuzzed, targets):
+                worked = status == 0 and runs > 0
+                total.add(Count(passed=int(worked), failed=int(not worked)))
+                print(f"{'ok' if worked else 'FAILED'} {name}: {runs} inputs in {FUZZ_SECONDS} s")
+                if not worked:
+                    print(indented(text), *(f"    kept: {path}" for path in kept), sep="\n")
+        if not targets:
+            print("FAILED no fuzz target was built")
+            total.failed += 1
+        print(f"fuzz: {total.line()}")
+        return total
+    return with_build("fuzz", then)
+
+
+# By name, in the order of a whole run; the first one covers those behind it that it is made of.
+SUITES = {
+    "release": suite_all_of_release,
+    "interop": suite_interop,
+    "asan": suite_asan,
+    "clang": suite_clang,
+    "valgrind": suite_valgrind,
+    "fuzz": suite_fuzz,
+}
+PARTS = {label: labelled(label) for label in ("unit", "fuzz-corpus", "style", "conformance", "systemd")}
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="scripts/test", description="Runs siotd's tests.")
+    parser.add_argument("suite", nargs="*", help="suites to run; all of them when none is named")
+    parser.add_argument("--quick", action="store_true", help="the release build and its own tests")
+    parser.add_argument("--list", action="store_true", help="name the suites")
+    arguments = parser.parse_args()
+    known = {**SUITES, **PARTS}
+    if arguments.list:
+        print("\n".join([*SUITES, *(f"{name} (part of release)" for name in PARTS)]))
+        return 0
+    unknown = [name for name in arguments.suite if name not in known]
+    if unknown:
+        parser.error(f"no such suite: {', '.join(unknown)}; there are {', '.join(known)}")
+    wanted = arguments.suite or (["release"] if arguments.quick else list(SUITES))
+
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    start = time.monotonic()
+    total = Count()
+    for name in wanted:
+        print(f"== {name}", flush=True)
+        began = time.monotonic()
+        total.add(known[name]())
+        print(f"   {time.monotonic() - began:.0f} s", flush=True)
+    print(f"all suites took {time.monotonic() - start:.0f} s")
+    if total.passed + total.failed == 0:
+        print("no test ran")
+        total.failed += 1
+    print(total.line())
+    return 1 if total.failed else 0
+
+
+sys.exit(main())
