@@ -5,11 +5,12 @@
 #include "base/slice.h"
 
 struct buffer {
-    uint8_t *at;      /* owned; NULL while nothing was ever appended */
+    uint8_t *at;       /* owned; NULL while nothing was ever appended */
     uint32_t len, cap; /* bytes */
 };
 
-/* Appends a copy. Returns 0, or UV_ENOMEM-like -ENOMEM with the buffer unchanged. Growth doubles. */
+/* Appends a copy. Returns 0, or UV_ENOMEM-like -ENOMEM with the buffer unchanged. Growth doubles.
+ */
 int buffer_append(struct buffer *b, struct slice s);
 
 /* Room for n more bytes behind len, to be written by the caller, who then adds to len;

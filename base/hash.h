@@ -10,6 +10,7 @@
  * constant, the daemon gives random_u64(). */
 void hash_start(uint64_t seed);
 
+/* Stops the process when hash_start was not called. */
 uint64_t hash_slice(struct slice s);
 
 #endif

@@ -13,7 +13,7 @@ struct list {
 };
 
 /* The structure that contains the member `link`. */
-#define list_item(link, type, member) ((type *)((char *)(link) - offsetof(type, member)))
+#define list_item(link, type, member) ((type *)((char *)(link)-offsetof(type, member)))
 
 /* Walks the links of a list; the body may remove the current one, and no other. */
 #define list_each(link, head)                                                                      \

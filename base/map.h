@@ -11,8 +11,8 @@ struct map_slot;
 
 struct map {
     struct map_slot *slots;
-    size_t count, capacity;                  /* items, slots (a power of two, or 0) */
-    struct slice (*key)(const void *item);   /* the key an item carries */
+    size_t count, capacity;                /* items, slots (a power of two, or 0) */
+    struct slice (*key)(const void *item); /* the key an item carries */
 };
 
 /* An empty map that allocates nothing until the first put. */

@@ -19,13 +19,13 @@ struct timer {
                                            again, and may set, cancel or free any other */
 };
 
-#define timer_owner(timer, type, member) ((type *)((char *)(timer) - offsetof(type, member)))
+#define timer_owner(timer, type, member) ((type *)((char *)(timer)-offsetof(type, member)))
 
 enum { TIMERS_LEVELS = 6, TIMERS_SLOTS = 64 };
 
 struct timers {
-    uint64_t now_ms; /* how far the wheel has turned */
-    size_t count;    /* timers set */
+    uint64_t now_ms;                  /* how far the wheel has turned */
+    size_t count;                     /* timers set */
     uint64_t occupied[TIMERS_LEVELS]; /* one bit per slot that may hold a timer */
     struct list slots[TIMERS_LEVELS][TIMERS_SLOTS];
 };
@@ -35,7 +35,8 @@ void timers_init(struct timers *wheel, uint64_t now_ms);
 /* A timer that is not set. */
 void timer_init(struct timer *timer, void (*fired)(struct timer *timer));
 
-/* Sets or moves a timer. A time that has passed fires at the next advance, never inside this call. */
+/* Sets or moves a timer. A time that has passed fires at the next advance, never inside this call.
+ */
 void timer_set(struct timers *wheel, struct timer *timer, uint64_t due_ms);
 
 /* Cancels; harmless when not set. */
