@@ -14,7 +14,8 @@ struct cursor {
 
 static inline struct cursor cursor_of(struct slice s)
 {
-    return (struct cursor){s.at, s.at, s.at + s.len, false};
+    const uint8_t *at = s.at ? s.at : (const uint8_t *)""; /* not even 0 may be added to NULL */
+    return (struct cursor){at, at, at + s.len, false};
 }
 
 static inline size_t cursor_left(const struct cursor *c)

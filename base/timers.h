@@ -48,7 +48,8 @@ static inline bool timer_is_set(const struct timer *timer)
 }
 
 /* Turns the wheel to now_ms (never back) and fires all that are due, each once, in order of the
- * millisecond. Returns how many fired. */
+ * millisecond and, within one, of setting; a time that had passed when it was set counts as the
+ * time of setting. Must not be called by a timer that fires. Returns how many fired. */
 size_t timers_advance(struct timers *wheel, uint64_t now_ms);
 
 /* A lower bound for the next due time, near enough to sleep until: never later than the first

@@ -13,8 +13,11 @@ struct writer {
     bool overflow;
 };
 
+/* at may be NULL when len is 0. */
 static inline struct writer writer_of(uint8_t *at, size_t len)
 {
+    if (!at)
+        at = (uint8_t *)""; /* not even 0 may be added to NULL; nothing is ever written there */
     return (struct writer){at, at, at + len, false};
 }
 

@@ -38,20 +38,22 @@ static int remove_folder(void **state)
     return rmdir(folder);
 }
 
-static int after_each(void **state)
-{
-    (void)state;
-    log_capture(NULL);
-    log_close();
-    unlink(file);
-    unlink(other);
-    return 0;
-}
-
 static void open_log(const char *to, enum log_level level, enum log_format format)
 {
     struct log_settings settings = {level, format, to};
     assert_int_equal(log_open(&settings), 0);
+}
+
+static int after_each(void **state)
+{
+    (void)state;
+    log_capture(NULL);
+    open_log(other, LOG_INFO, LOG_TEXT);
+    log_line(LOG_ERROR, "siotd", "this takes the news of lost lines along");
+    log_close();
+    unlink(file);
+    unlink(other);
+    return 0;
 }
 
 static const char *read_file(const char *path)
