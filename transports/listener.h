@@ -1,0 +1,63 @@
+/* listener: one entry of `listeners:` come alive. Accepts peers and hands them to its protocol. */
+#ifndef SIOTD_TRANSPORTS_LISTENER_H
+#define SIOTD_TRANSPORTS_LISTENER_H
+
+#include "protocols/protocol.h"
+#include "transports/listener_settings.h"
+
+struct broker;
+struct listener;
+struct loop;
+
+/* What is behind the socket. */
+struct service {
+    struct broker *broker;           /* borrowed; outlives the listener */
+    const struct protocol *protocol; /* static */
+    const void *options; /* the struct of protocol->options; borrowed until listener_apply or
+                            listener_close; NULL when the protocol has none */
+};
+
+/* Binds and listens. `settings` is copied, strings included: peer_listener(peer) and the mountpoint
+ * stay where they are until listener_close, whatever a reload does. `inherited_fd` is a listening
+ * socket from systemd, whose ownership passes to the listener on success, or -1. Returns 0 and sets
+ * *out, or -errno and a sentence in `error` that names listener and address. */
+int listener_open(struct loop *loop, const struct listener_settings *settings,
+                  const struct service *service, int inherited_fd, struct listener **out,
+                  char *error, size_t error_size);
+
+/* Takes over what a reload may change: anonymous, max_connections, out_buffer, stall_timeout, and
+ * the protocol's options (borrowed like the first ones). All else in `settings` is ignored. */
+void listener_apply(struct listener *listener, const struct listener_settings *settings,
+                    const void *options);
+
+/* Stops to accept and lets go of the address; every peer is told (protocol.stopping) and closed,
+ * which takes up to 3 s: listener_connections says when all are gone. Idempotent. */
+void listener_stop(struct listener *listener);
+
+/* Drops whoever is left at once and frees the listener; its memory goes with the next steps of the
+ * loop. NULL is allowed. */
+void listener_close(struct listener *listener);
+
+/* Sockets of this listener that are open now, those that are being closed included. */
+size_t listener_connections(const struct listener *listener);
+
+const struct listener_settings *listener_settings(const struct listener *listener);
+
+/* The address that is really bound ("127.0.0.1:1883"; of port 0 the one the kernel chose;
+ * "unix:/path"), into `to`; returns `to`. */
+char *listener_address(const struct listener *listener, char *to, size_t size);
+
+/* Never go down. */
+struct listener_counts {
+    uint64_t accepted;
+    uint64_t refused;   /* accepted and closed at once: max_connections, or no memory */
+    uint64_t back_offs; /* times that accepting paused for want of descriptors or memory */
+    uint64_t stalled;   /* closed because they did not read for stall_timeout */
+};
+struct listener_counts listener_counts(const struct listener *listener);
+
+/* Whether `bind` could be bound now: 0, or -errno and a sentence in `error`. Nothing stays open;
+ * for `siotd -t`. */
+int listener_probe(const char *bind, char *error, size_t error_size);
+
+#endif
