@@ -5,14 +5,17 @@
  * character. Pure. */
 #include "base/utf8.h"
 
+#include <endian.h>
+
 #define EACH_BYTE(b) (UINT64_C(0x0101010101010101) * (b))
 #define HIGH_BITS    EACH_BYTE(0x80)
 
+/* The first byte in memory becomes the lowest, whatever the machine. */
 static inline uint64_t load8(const uint8_t *at)
 {
     uint64_t v;
     memcpy(&v, at, sizeof(v));
-    return v;
+    return le64toh(v);
 }
 
 static inline uint32_t load4(const uint8_t *at)
@@ -22,15 +25,16 @@ static inline uint32_t load4(const uint8_t *at)
     return v;
 }
 
-/* Whether all eight bytes are 0x01..0x7f; clean: 0x20..0x7e. If no byte has its high bit, taking n
- * from each sets one exactly when some byte is below n (the lowest such byte borrows for itself),
- * and adding 1 sets one exactly for 0x7f. */
-static inline bool word_ok(uint64_t v, bool clean)
+/* 0 when all eight bytes are 0x01..0x7f; clean: 0x20..0x7e. Else the lowest bit that is set is the
+ * high bit of the first byte that is not. If no byte has its high bit, taking n from each sets one
+ * for the lowest byte below n (which borrows for itself; those above it may borrow wrongly), and
+ * adding 1 sets one for 0x7f. */
+static inline uint64_t suspects(uint64_t v, bool clean)
 {
-    uint64_t suspect = v | (v - EACH_BYTE(clean ? 0x20 : 0x01));
+    uint64_t found = v | (v - EACH_BYTE(clean ? 0x20 : 0x01));
     if (clean)
-        suspect |= v + EACH_BYTE(0x01);
-    return (suspect & HIGH_BITS) == 0;
+        found |= v + EACH_BYTE(0x01);
+    return found & HIGH_BITS;
 }
 
 static inline bool is_continuation(uint8_t b)
@@ -82,28 +86,35 @@ static bool is_unwelcome(int32_t rune)
            (rune & 0xfffe) == 0xfffe;
 }
 
-/* How many bytes at the front of s are ordinary, in whole words. */
-static inline size_t skip_words(struct slice s, bool clean)
+/* How many bytes at the front of s are ordinary; of the last seven nothing is known. */
+static inline size_t skip_ordinary(struct slice s, bool clean)
 {
     size_t at = 0;
-    while (s.len - at >= 8 && word_ok(load8(s.at + at), clean))
+    while (s.len - at >= 8) {
+        uint64_t found = suspects(load8(s.at + at), clean);
+        if (found)
+            return at + (size_t)__builtin_ctzll(found) / 8;
         at += 8;
+    }
     return at;
 }
 
 /* Whether the last 1 to 7 bytes are ordinary too: read as one word that overlaps what was passed
  * already or, of a string that is no word long, as parts that overlap each other. */
-static inline bool tail_ok(struct slice s, bool clean)
+static inline bool tail_ordinary(struct slice s, bool clean)
 {
+    uint64_t v;
     if (s.len >= 8)
-        return word_ok(load8(s.at + s.len - 8), clean);
-    if (s.len >= 4)
-        return word_ok((uint64_t)load4(s.at) << 32 | load4(s.at + s.len - 4), clean);
-    uint64_t v = EACH_BYTE('.') << 24 | (uint64_t)s.at[s.len - 1] << 16 |
-                 (uint64_t)s.at[s.len / 2] << 8 | s.at[0];
-    return word_ok(v, clean);
+        v = load8(s.at + s.len - 8);
+    else if (s.len >= 4)
+        v = (uint64_t)load4(s.at) << 32 | load4(s.at + s.len - 4);
+    else
+        v = EACH_BYTE('.') << 24 | (uint64_t)s.at[s.len - 1] << 16 |
+            (uint64_t)s.at[s.len / 2] << 8 | s.at[0];
+    return suspects(v, clean) == 0;
 }
 
+/* One character at a time, as far as there is no ASCII. */
 static bool check_runes(struct slice s, bool clean)
 {
     while (s.len) {
@@ -112,16 +123,16 @@ static bool check_runes(struct slice s, bool clean)
         if (rune <= 0 || (clean && is_unwelcome(rune)))
             return false;
         s = slice_from(s, len);
-        if (rune < 0x80)
-            s = slice_from(s, skip_words(s, clean));
+        if (s.len && s.at[0] < 0x80)
+            s = slice_from(s, skip_ordinary(s, clean));
     }
     return true;
 }
 
 static inline bool check(struct slice s, bool clean)
 {
-    size_t passed = skip_words(s, clean);
-    if (passed == s.len || (s.len - passed < 8 && tail_ok(s, clean)))
+    size_t passed = skip_ordinary(s, clean);
+    if (passed == s.len || (s.len - passed < 8 && tail_ordinary(s, clean)))
         return true;
     return check_runes(slice_from(s, passed), clean);
 }
