@@ -1,0 +1,111 @@
+/* broker: birth, time and housekeeping of the core; see broker.h. */
+#include "broker/core.h"
+#include <stdlib.h>
+
+enum { HOUSEKEEPING_MS = 1000, SWEEP_BUDGET = 20000 };
+
+static void housekeeping(struct timer *timer)
+{
+    struct broker *broker = timer_owner(timer, struct broker, housekeeping);
+    retained_sweep(broker, SWEEP_BUDGET);
+    /* The pool remembers a burst for a while, not for ever. */
+    uint32_t surplus = broker->free_outgoing_count / 2;
+    while (surplus--) {
+        struct list *link = list_first(&broker->free_outgoing);
+        list_remove(link);
+        free(list_item(link, struct outgoing, link));
+        broker->free_outgoing_count--;
+    }
+    timer_set(broker->wheel, timer, broker->wheel->now_ms + HOUSEKEEPING_MS);
+}
+
+struct broker *broker_new(const struct broker_limits *limits, struct timers *wheel)
+{
+    struct broker *broker = calloc(1, sizeof *broker);
+    if (!broker)
+        return NULL;
+    broker->limits = limits;
+    broker->wheel = wheel;
+    broker->mono_ms = broker->sys.started_ms = wheel->now_ms;
+    map_init(&broker->sessions, session_key);
+    router_init(&broker->router);
+    retained_init(&broker->retained);
+    list_init(&broker->replaying);
+    list_init(&broker->wills);
+    list_init(&broker->free_outgoing);
+    timer_init(&broker->housekeeping, housekeeping);
+    timer_set(wheel, &broker->housekeeping, wheel->now_ms + HOUSEKEEPING_MS);
+    return broker;
+}
+
+static void free_sessions(struct broker *broker)
+{
+    for (;;) {
+        size_t position = 0;
+        struct session *session = map_next(&broker->sessions, &position);
+        if (!session)
+            return;
+        session_free(session);
+    }
+}
+
+void broker_free(struct broker *broker)
+{
+    if (!broker)
+        return;
+    wills_clear(broker);
+    free_sessions(broker);
+    router_clear(&broker->router);
+    retained_clear(&broker->retained);
+    map_clear(&broker->sessions);
+    timer_cancel(broker->wheel, &broker->housekeeping);
+    struct list *link;
+    while ((link = list_first(&broker->free_outgoing)) != NULL) {
+        list_remove(link);
+        free(list_item(link, struct outgoing, link));
+    }
+    free(broker->walk.matches);
+    free(broker->walk.chain);
+    free(broker->walk.flat);
+    free(broker->walk.topic);
+    free(broker);
+}
+
+void broker_turn(struct broker *broker, uint64_t mono_ms, int64_t wall_ms)
+{
+    if (mono_ms > broker->mono_ms)
+        broker->mono_ms = mono_ms;
+    broker->wall_ms = wall_ms;
+}
+
+uint64_t broker_mono_ms(const struct broker *broker)
+{
+    return broker->mono_ms;
+}
+
+int64_t broker_wall_ms(const struct broker *broker)
+{
+    return broker->wall_ms;
+}
+
+const struct broker_limits *broker_limits(const struct broker *broker)
+{
+    return broker->limits;
+}
+
+struct stats *broker_stats(struct broker *broker)
+{
+    return &broker->stats;
+}
+
+bool broker_work(struct broker *broker)
+{
+    bool more = false;
+    list_each(link, &broker->replaying)
+    {
+        struct replay *replay = list_item(link, struct replay, link);
+        more |= replay_work(replay->session);
+    }
+    will_work(broker);
+    return more;
+}

@@ -1,0 +1,305 @@
+/* session: see session.h. broker_connect and broker_disconnect bind and unbind it; nothing here
+ * sends.
+ *
+ * Invariants: a session stands in broker.sessions from birth to session_free; its timer is set only
+ * while it is away; away it has an expiry above 0. */
+#include "broker/session.h"
+#include "broker/core.h"
+#include <stdlib.h>
+
+struct slice session_key(const void *item)
+{
+    const struct session *session = item;
+    return slice_of(session->id, session->id_len);
+}
+
+struct slice session_client_id(const struct session *session)
+{
+    return session_key(session);
+}
+
+const struct identity *session_identity(const struct session *session)
+{
+    return session->identity;
+}
+
+uint32_t session_window(const struct session *session)
+{
+    uint64_t most = session->broker->limits->inflight;
+    return session->window < most ? session->window : (uint32_t)most;
+}
+
+struct slice session_topic(const struct session *session, const struct message *message)
+{
+    return slice_from(message_topic(message), strlen(session->mountpoint));
+}
+
+bool session_may(const struct session *session, enum action action, struct slice topic)
+{
+    return authorise(session->identity, action, topic, NULL);
+}
+
+/* ---- life ---- */
+
+static void timer_fired(struct timer *timer);
+
+static struct session *session_new(struct broker *broker, struct slice client_id)
+{
+    if (client_id.len > UINT16_MAX || broker->sessions.count >= broker->limits->sessions)
+        return NULL;
+    struct session *session = calloc(1, sizeof *session + client_id.len);
+    if (!session)
+        return NULL;
+    session->broker = broker;
+    session->id_len = (uint16_t)client_id.len;
+    memcpy(session->id, client_id.at, client_id.len);
+    list_init(&session->subscriptions);
+    timer_init(&session->timer, timer_fired);
+    if (map_put(&broker->sessions, session) != 0) {
+        free(session);
+        return NULL;
+    }
+    broker->stats.sessions++;
+    return session;
+}
+
+static void drop_subscriptions(struct session *session)
+{
+    list_each(link, &session->subscriptions)
+    {
+        struct subscription *s = list_item(link, struct subscription, on_session);
+        if (s->share)
+            session->broker->stats.shared_subscriptions--;
+        else
+            session->broker->stats.subscriptions--;
+        router_remove(&session->broker->router, s);
+    }
+    session->subscription_count = 0;
+}
+
+/* Forgets what a session has accumulated, keeping the session itself. */
+static void wipe(struct session *session)
+{
+    share_move(session, NULL, false);
+    drop_subscriptions(session);
+    replay_free(session);
+    outbox_free(session, DROP_SESSION_ENDED);
+    free(session->inbound);
+    session->inbound = NULL;
+}
+
+void session_free(struct session *session)
+{
+    struct broker *broker = session->broker;
+    timer_cancel(broker->wheel, &session->timer);
+    map_take(&broker->sessions, session_key(session));
+    broker->stats.sessions--;
+    drop_subscriptions(session);
+    replay_free(session);
+    outbox_free(session, DROP_SESSION_ENDED);
+    free(session->inbound);
+    will_free(session->will);
+    identity_unref(session->identity);
+    free(session);
+}
+
+void session_end(struct session *session)
+{
+    will_fire(session); /* at the latest when the session ends [MQTT-3.1.2-8] */
+    wipe(session);
+    session_free(session);
+}
+
+/* ---- away ---- */
+
+static uint64_t ends_ms(const struct session *session)
+{
+    return session->expiry_s == SESSION_NEVER_EXPIRES
+               ? TIMERS_NEVER
+               : session->away_ms + (uint64_t)session->expiry_s * 1000;
+}
+
+static void set_timer(struct session *session)
+{
+    uint64_t due = ends_ms(session);
+    if (session->will) {
+        uint64_t will = session->away_ms + (uint64_t)session->will->delay_s * 1000;
+        due = will < due ? will : due;
+    }
+    if (due == TIMERS_NEVER)
+        timer_cancel(session->broker->wheel, &session->timer);
+    else
+        timer_set(session->broker->wheel, &session->timer, due);
+}
+
+static void timer_fired(struct timer *timer)
+{
+    struct session *session = timer_owner(timer, struct session, timer);
+    if (session->broker->mono_ms < session->broker->wheel->now_ms)
+        session->broker->mono_ms = session->broker->wheel->now_ms;
+    if (session->broker->mono_ms >= ends_ms(session)) {
+        session->broker->stats.clients_expired++;
+        session_end(session);
+        return;
+    }
+    will_fire(session);
+    set_timer(session);
+}
+
+void session_set_expiry(struct session *session, uint32_t expiry_s)
+{
+    session->expiry_s = expiry_s;
+}
+
+void broker_disconnect(struct broker *broker, struct session *session, enum departure how)
+{
+    session->sink = NULL;
+    session->away_ms = broker->mono_ms;
+    broker->stats.clients_connected--;
+    if (how == DEPART_CLEANLY) { /* [MQTT-3.14.4-3] */
+        will_free(session->will);
+        session->will = NULL;
+    }
+    if (session->expiry_s == 0) {
+        session_end(session);
+        return;
+    }
+    if (session->will && session->will->delay_s == 0)
+        will_fire(session);
+    if (session->replay)
+        list_remove(&session->replay->link);
+    share_move(session, NULL, true);
+    outbox_detach(session);
+    set_timer(session);
+}
+
+/* ---- connect ---- */
+
+/* Another connection of the same client id is still there: it goes, and its will is said
+ * [MQTT-3.1.4-3] unless it is delayed and the session goes on [MQTT-3.1.3-9]. */
+static void take_over(struct session *session, bool goes_on)
+{
+    session->sink->verbs->expel(session->sink, EXPEL_TAKEN_OVER);
+    session->sink = NULL;
+    session->broker->stats.clients_connected--;
+    if (session->will && (session->will->delay_s == 0 || !goes_on))
+        will_fire(session);
+    outbox_detach(session);
+}
+
+static void bind(struct session *session, const struct connect_request *request, struct sink *sink)
+{
+    struct stats *stats = &session->broker->stats;
+    struct identity *former = session->identity;
+    session->identity = identity_ref(request->identity);
+    identity_unref(former);
+    timer_cancel(session->broker->wheel, &session->timer);
+    will_free(session->will); /* resumed before the delay was over: not said [MQTT-3.1.3-9] */
+    session->will = request->will;
+    session->sink = sink;
+    session->mountpoint = request->mountpoint;
+    session->protocol = request->protocol;
+    session->expiry_s = request->expiry_s;
+    session->window = request->receive_maximum;
+    stats->connects++;
+    if (++stats->clients_connected > stats->clients_maximum)
+        stats->clients_maximum = stats->clients_connected;
+}
+
+enum verdict broker_connect(struct broker *broker, const struct connect_request *request,
+                            struct sink *sink, struct session **result, bool *present)
+{
+    struct session *session = map_find(&broker->sessions, request->client_id);
+    if (!authorise(request->identity, ACTION_CONNECT, SLICE_EMPTY, NULL) ||
+        (session &&
+         !authorise(request->identity, ACTION_TAKEOVER, request->client_id, session->identity)))
+        return VERDICT_DENIED;
+    *present = false;
+    if (!session) {
+        session = session_new(broker, request->client_id);
+        if (!session)
+            return broker->sessions.count >= broker->limits->sessions ? VERDICT_QUOTA
+                                                                      : VERDICT_NO_MEMORY;
+    } else {
+        /* A session without expiry ends with its connection; a clean start ends any [MQTT-3.1.2-4].
+         * A subscription under another mountpoint would be another topic: such a session starts
+         * anew. */
+        bool ends = request->clean_start || (session->sink && session->expiry_s == 0) ||
+                    strcmp(session->mountpoint, request->mountpoint) != 0;
+        if (session->sink)
+            take_over(session, !ends);
+        if (ends) {
+            will_fire(session);
+            wipe(session);
+        }
+        *present = !ends;
+    }
+    bind(session, request, sink);
+    *result = session;
+    return VERDICT_OK;
+}
+
+bool broker_kick(struct broker *broker, struct slice client_id, enum expel_reason reason)
+{
+    struct session *session = map_find(&broker->sessions, client_id);
+    if (!session)
+        return false;
+    if (session->sink) {
+        session->sink->verbs->expel(session->sink, reason);
+        session->sink = NULL;
+        broker->stats.clients_connected--;
+    }
+    session_end(session);
+    return true;
+}
+
+/* ---- QoS 2, receiver's side ---- */
+
+static bool inbound_grow(struct session *session)
+{
+    struct inbound_ids *in = session->inbound;
+    uint32_t capacity = in ? in->capacity * 2 : 8;
+    struct inbound_ids *grown = realloc(in, sizeof *in + capacity * sizeof in->ids[0]);
+    if (!grown)
+        return false;
+    if (!in)
+        grown->count = 0;
+    grown->capacity = capacity;
+    session->inbound = grown;
+    return true;
+}
+
+static uint32_t inbound_find(const struct inbound_ids *in, uint16_t packet_id)
+{
+    uint32_t i = 0;
+    while (i < in->count && in->ids[i] != packet_id)
+        i++;
+    return i;
+}
+
+enum inbound session_received(struct session *session, uint16_t packet_id)
+{
+    struct inbound_ids *in = session->inbound;
+    if (in && inbound_find(in, packet_id) < in->count)
+        return INBOUND_DUPLICATE; /* [MQTT-4.3.3-10] */
+    if (in && in->count >= session->broker->limits->inflight)
+        return INBOUND_OVER_LIMIT; /* [MQTT-3.3.4-7] */
+    if ((!in || in->count == in->capacity) && !inbound_grow(session))
+        return INBOUND_NO_MEMORY;
+    in = session->inbound;
+    in->ids[in->count++] = packet_id;
+    return INBOUND_NEW;
+}
+
+bool session_forget(struct session *session, uint16_t packet_id)
+{
+    struct inbound_ids *in = session->inbound;
+    if (!in)
+        return false;
+    uint32_t i = inbound_find(in, packet_id);
+    if (i == in->count)
+        return false;
+    memmove(&in->ids[i], &in->ids[i + 1], (in->count - i - 1) * sizeof in->ids[0]);
+    in->count--;
+    return true;
+}

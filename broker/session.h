@@ -1,0 +1,54 @@
+/* session: what siotd knows of one client, with or without a connection.
+ *
+ * A session is not a peer: it outlives connections, and an offline session is simply one without a
+ * sink. It is small (an idle one about 200 bytes): what only some need hangs on pointers. */
+#ifndef SIOTD_BROKER_SESSION_H
+#define SIOTD_BROKER_SESSION_H
+
+#include "broker/outbox.h"
+#include "broker/retained.h"
+
+/* QoS 2 ids received and not released yet; in order of arrival, which is mostly the order of
+ * release. */
+struct inbound_ids {
+    uint32_t count, capacity;
+    uint16_t ids[];
+};
+
+struct session {
+    struct broker *broker;
+    struct sink *sink; /* NULL: away */
+    struct identity *identity;
+    const char *mountpoint; /* of the listener; "" for none */
+    const char *protocol;
+    struct outbox *outbox;       /* or NULL */
+    struct inbound_ids *inbound; /* or NULL */
+    struct will *will;           /* or NULL */
+    struct replay *replay;       /* or NULL: retained messages still to be sent */
+    struct list subscriptions;
+    struct timer timer; /* while away: the will's delay or the session's end, whichever is first */
+    uint64_t away_ms;   /* monotonic: when the connection ended */
+    uint32_t expiry_s;
+    uint32_t subscription_count;
+    uint32_t walk, walk_index; /* publish.c: where this session stands in the walk under way */
+    uint16_t window;           /* the client's receive maximum */
+    uint16_t id_len;
+    char id[];
+};
+
+/* The client window as the limits allow. */
+uint32_t session_window(const struct session *session);
+
+/* Ends it for good: subscriptions, queue and state go; its will fires. Not while a sink is bound.
+ */
+void session_end(struct session *session);
+
+/* The topic as that session knows it: without its mountpoint. */
+struct slice session_topic(const struct session *session, const struct message *message);
+
+/* Frees all of a session without wills or redistribution: at the daemon's end. */
+void session_free(struct session *session);
+
+struct slice session_key(const void *session);
+
+#endif

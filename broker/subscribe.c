@@ -1,0 +1,97 @@
+/* subscribe: SUBSCRIBE and UNSUBSCRIBE as every protocol means them, MQTT 5.0 sections 3.8
+ * and 3.10. */
+#include "broker/core.h"
+#include "broker/topic.h"
+#include <stdlib.h>
+
+/* A filter as the router knows it: group apart, mountpoint in front. */
+struct target {
+    struct slice group, filter;
+    uint8_t *owned; /* behind filter when there is a mountpoint */
+};
+
+static enum verdict aim(const struct session *session, struct slice filter, struct target *target)
+{
+    const struct broker_limits *limits = session->broker->limits;
+    *target = (struct target){0};
+    if (topic_split_share(filter, &target->group, &target->filter) == TOPIC_SHARE_MALFORMED ||
+        !topic_filter_valid(target->filter, limits->topic_length, limits->topic_levels))
+        return VERDICT_BAD_FILTER;
+    size_t prefix = strlen(session->mountpoint), size = prefix + target->filter.len;
+    if (prefix == 0)
+        return VERDICT_OK;
+    if (size > UINT16_MAX)
+        return VERDICT_BAD_FILTER;
+    target->owned = malloc(size);
+    if (!target->owned)
+        return VERDICT_NO_MEMORY;
+    memcpy(target->owned, session->mountpoint, prefix);
+    memcpy(target->owned + prefix, target->filter.at, target->filter.len);
+    target->filter = slice_of(target->owned, size);
+    return VERDICT_OK;
+}
+
+static enum verdict subscribe(struct session *session, const struct target *target,
+                              const struct subscribe_options *options)
+{
+    struct broker *broker = session->broker;
+    const struct subscription *former = router_find(
+        &broker->router, session, &session->subscriptions, target->group, target->filter);
+    if (!former && session->subscription_count >= broker->limits->subscriptions)
+        return VERDICT_QUOTA;
+    bool existed;
+    if (!router_add(&broker->router, session, &session->subscriptions, target->group,
+                    target->filter, options, &existed))
+        return VERDICT_NO_MEMORY;
+    if (!existed) {
+        session->subscription_count++;
+        if (target->group.len)
+            broker->stats.shared_subscriptions++;
+        else
+            broker->stats.subscriptions++;
+    }
+    /* Nothing is replayed to a shared subscription [MQTT-4.8.2]. */
+    bool replay = options->retain_handling == 0 || (options->retain_handling == 1 && !existed);
+    if (replay && !target->group.len && !replay_start(session, target->filter, options))
+        return VERDICT_NO_MEMORY;
+    return VERDICT_OK;
+}
+
+enum verdict broker_subscribe(struct broker *broker, struct session *session, struct slice filter,
+                              const struct subscribe_options *options)
+{
+    (void)broker;
+    struct target target;
+    enum verdict verdict = aim(session, filter, &target);
+    if (verdict != VERDICT_OK)
+        return verdict;
+    struct slice inner = slice_from(target.filter, strlen(session->mountpoint));
+    verdict = session_may(session, ACTION_SUBSCRIBE, inner) ? subscribe(session, &target, options)
+                                                            : VERDICT_DENIED;
+    free(target.owned);
+    return verdict;
+}
+
+enum verdict broker_unsubscribe(struct broker *broker, struct session *session, struct slice filter)
+{
+    struct target target;
+    enum verdict verdict = aim(session, filter, &target);
+    if (verdict != VERDICT_OK)
+        return verdict;
+    struct subscription *s =
+        router_find(&broker->router, session, &session->subscriptions, target.group, target.filter);
+    free(target.owned);
+    if (!s)
+        return VERDICT_NO_SUBSCRIPTION;
+    struct share *share = s->share ? share_ref(s->share) : NULL;
+    if (share)
+        broker->stats.shared_subscriptions--;
+    else
+        broker->stats.subscriptions--;
+    session->subscription_count--;
+    router_remove(&broker->router, s);
+    if (share)
+        share_move(session, share, false); /* what waited for its turn here goes to the others */
+    share_unref(share);
+    return VERDICT_OK;
+}

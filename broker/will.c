@@ -1,0 +1,104 @@
+/* will: see will.h. session.c decides when; publish.c routes it like any other message.
+ *
+ * Wills come in storms (a rack loses power, a network splits), so no more than
+ * limits.wills_per_second are said in a second; the rest wait here, in order, with all they need
+ * after their session is gone. */
+#include "broker/will.h"
+#include "broker/core.h"
+#include <stdlib.h>
+
+struct fired_will {
+    struct list link;
+    struct identity *identity;
+    struct will *will;
+    char mountpoint[];
+};
+
+void will_free(struct will *will)
+{
+    if (!will)
+        return;
+    message_unref(will->message);
+    free(will);
+}
+
+static void fired_free(struct fired_will *fired)
+{
+    list_remove(&fired->link);
+    identity_unref(fired->identity);
+    will_free(fired->will);
+    free(fired);
+}
+
+static void say(struct broker *broker, const struct fired_will *fired)
+{
+    const struct will *will = fired->will;
+    struct origin origin = {
+        .identity = fired->identity, .mountpoint = fired->mountpoint, .action = ACTION_WILL};
+    /* Borrowed again: its time to live begins now. */
+    struct message message = *will->message;
+    message.refs = 0;
+    message.held = NULL;
+    message.expires_ms = will->expiry_s ? broker->wall_ms + (int64_t)will->expiry_s * 1000 : 0;
+    if (publish_route(broker, &origin, &message) == VERDICT_DENIED)
+        broker->stats.dropped[DROP_DENIED]++;
+    message_end(&message);
+}
+
+static bool rate_allows(struct broker *broker)
+{
+    uint64_t second = broker->mono_ms / 1000;
+    if (second != broker->wills_second) {
+        broker->wills_second = second;
+        broker->wills_fired = 0;
+    }
+    if (broker->wills_fired >= broker->limits->wills_per_second)
+        return false;
+    broker->wills_fired++;
+    return true;
+}
+
+void will_fire(struct session *session)
+{
+    struct broker *broker = session->broker;
+    struct will *will = session->will;
+    if (!will)
+        return;
+    session->will = NULL; /* once only, whatever routing it may cause */
+    size_t size = strlen(session->mountpoint) + 1;
+    struct fired_will *fired = malloc(sizeof *fired + size);
+    if (!fired) {
+        broker->stats.dropped[DROP_NO_MEMORY]++;
+        will_free(will);
+        return;
+    }
+    fired->identity = identity_ref(session->identity);
+    fired->will = will;
+    memcpy(fired->mountpoint, session->mountpoint, size);
+    list_init(&fired->link);
+    bool now = list_empty(&broker->wills) && rate_allows(broker);
+    if (!now) {
+        list_append(&broker->wills, &fired->link);
+        return;
+    }
+    say(broker, fired);
+    fired_free(fired);
+}
+
+bool will_work(struct broker *broker)
+{
+    struct list *link;
+    while ((link = list_first(&broker->wills)) != NULL && rate_allows(broker)) {
+        struct fired_will *fired = list_item(link, struct fired_will, link);
+        say(broker, fired);
+        fired_free(fired);
+    }
+    return false; /* the housekeeping timer comes back for the rest */
+}
+
+void wills_clear(struct broker *broker)
+{
+    struct list *link;
+    while ((link = list_first(&broker->wills)) != NULL)
+        fired_free(list_item(link, struct fired_will, link));
+}
