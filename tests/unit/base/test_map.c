@@ -129,6 +129,24 @@ static void taking_never_hides_another_item(void **state)
     }
 }
 
+static void it_grows_at_three_quarters_and_shrinks_at_an_eighth(void **state)
+{
+    (void)state;
+    struct map m;
+    map_init(&m, thing_name);
+    for (int i = 0; i < 96; i++)
+        assert_int_equal(map_put(&m, &things[i]), 0);
+    assert_int_equal(m.capacity, 128);
+    assert_int_equal(map_put(&m, &things[96]), 0);
+    assert_int_equal(m.capacity, 256);
+    for (int i = 96; i >= 32; i--)
+        assert_ptr_equal(map_take(&m, thing_name(&things[i])), &things[i]);
+    assert_int_equal(m.capacity, 256);
+    assert_ptr_equal(map_take(&m, thing_name(&things[31])), &things[31]);
+    assert_int_equal(m.capacity, 128);
+    map_clear(&m);
+}
+
 static void without_memory_nothing_changes(void **state)
 {
     (void)state;
@@ -171,6 +189,7 @@ int main(void)
         cmocka_unit_test_setup(an_empty_map_finds_nothing_and_holds_no_memory, start),
         cmocka_unit_test_setup(a_long_life_agrees_with_an_array, start),
         cmocka_unit_test_setup(taking_never_hides_another_item, start),
+        cmocka_unit_test_setup(it_grows_at_three_quarters_and_shrinks_at_an_eighth, start),
         cmocka_unit_test_setup(without_memory_nothing_changes, start),
         cmocka_unit_test_setup(keys_may_hold_any_bytes, start),
     };
