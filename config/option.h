@@ -19,18 +19,20 @@ enum option_type {
     OPTION_COUNT,    /* uint64_t      a whole number, perhaps "unlimited" */
     OPTION_SIZE,     /* uint64_t      bytes: 512, 16KiB, 1MiB, 2GiB; perhaps "unlimited" */
     OPTION_DURATION, /* uint64_t      milliseconds: 250ms, 10s, 5m, 2h, 7d; perhaps "unlimited" */
-    OPTION_TEXT,     /* char *        owned by the settings struct; NULL when left out without default */
-    OPTION_CHOICE,   /* int           index into choices */
-    OPTION_ADDRESS,  /* char *        address:port, [::]:port, *:port or unix:/path; checked, kept as written */
+    OPTION_TEXT,   /* char *        owned by the settings struct; NULL when left out without default
+                    */
+    OPTION_CHOICE, /* int           index into choices */
+    OPTION_ADDRESS, /* char *        address:port, [::]:port, *:port or unix:/path; checked, kept as
+                       written */
 };
 
 struct option_row {
     const char *name;
     enum option_type type;
-    size_t offset;              /* of the member in the table's settings struct */
-    const char *fallback;       /* default, as a user would write it; NULL: none (TEXT) or required */
-    uint64_t min, max;          /* for COUNT, SIZE (bytes), DURATION (ms); TEXT: length in bytes */
-    bool unlimited;             /* the word "unlimited" is allowed and stored as OPTION_UNLIMITED */
+    size_t offset;        /* of the member in the table's settings struct */
+    const char *fallback; /* default, as a user would write it; NULL: none (TEXT) or required */
+    uint64_t min, max;    /* for COUNT, SIZE (bytes), DURATION (ms); TEXT: length in bytes */
+    bool unlimited;       /* the word "unlimited" is allowed and stored as OPTION_UNLIMITED */
     bool required;
     bool reloadable;            /* SIGHUP applies it; else it needs a restart */
     bool secret;                /* its value is never printed */

@@ -1,0 +1,220 @@
+/* listeners: see listeners.h. Stands beside the way of a message: it is used at start and at
+ * reload. */
+#include "config/listeners.h"
+
+#include "base/text.h"
+#include "broker/topic.h"
+#include "config/address.h"
+#include "config/settings.h"
+#include "protocols/protocol.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOUNTPOINT_LEVELS_MAX = 32, NAMES_MAX = 32 };
+
+/* One entry under examination: its settings and the map they came from. */
+struct entry {
+    const struct config_schema *schema;
+    struct listener_settings *settings;
+    const struct node *node;
+    struct report *report;
+};
+
+/* Where the entry's value of that key stands; the entry itself when it was left out. */
+static struct place place_of(const struct entry *entry, const char *key)
+{
+    const struct node *node = node_get(entry->node, key);
+    return node ? node->place : entry->node->place;
+}
+
+static const struct config_name *find(const struct config_name *names, size_t count,
+                                      const char *name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(names[i].name, name) == 0)
+            return &names[i];
+    return NULL;
+}
+
+static void report_unknown(const struct entry *entry, const char *key, const char *value,
+                           const struct config_name *names, size_t count)
+{
+    const char *words[NAMES_MAX];
+    char known[256] = "";
+    size_t used = 0;
+    for (size_t i = 0; i < count && i < NAMES_MAX; i++) {
+        words[i] = names[i].name;
+        if (used + strlen(words[i]) + 3 < sizeof(known))
+            used += (size_t)sprintf(known + used, "%s%s", i ? ", " : "", words[i]);
+    }
+    const char *nearest = text_nearest(value, words, count < NAMES_MAX ? count : NAMES_MAX);
+    report_add(entry->report, place_of(entry, key), "%s: there is no %s %s; known: %s%s%s%s", key,
+               key, value, known, nearest ? "; did you mean " : "", nearest ? nearest : "",
+               nearest ? "?" : "");
+}
+
+static const char *carrier_name(unsigned carriers)
+{
+    switch (carriers) {
+    case CARRIER_STREAM:
+        return "a stream";
+    case CARRIER_DATAGRAM:
+        return "datagrams";
+    default:
+        return "a stream or datagrams";
+    }
+}
+
+/* The protocol and the transport exist, and the one can live on the other. */
+static void check_stack(const struct entry *entry)
+{
+    const struct config_schema *schema = entry->schema;
+    const char *protocol_name = entry->settings->protocol;
+    const char *transport_name = entry->settings->transport;
+    const struct config_name *protocol = NULL, *transport = NULL;
+    if (protocol_name) {
+        protocol = find(schema->protocols, schema->protocol_count, protocol_name);
+        if (!protocol)
+            report_unknown(entry, "protocol", protocol_name, schema->protocols,
+                           schema->protocol_count);
+    }
+    if (transport_name) {
+        transport = find(schema->transports, schema->transport_count, transport_name);
+        if (!transport)
+            report_unknown(entry, "transport", transport_name, schema->transports,
+                           schema->transport_count);
+    }
+    if (protocol && transport && !(protocol->carriers & transport->carriers))
+        report_add(entry->report, place_of(entry, "transport"),
+                   "transport: %s needs %s, and %s carries %s", protocol->name,
+                   carrier_name(protocol->carriers), transport->name,
+                   carrier_name(transport->carriers));
+}
+
+/* A mountpoint stands in front of every topic: alone it must be one, and never reach into $SYS. */
+static void check_mountpoint(const struct entry *entry)
+{
+    const char *mountpoint = entry->settings->mountpoint;
+    if (!mountpoint || mountpoint[0] == '\0')
+        return;
+    struct slice prefix = slice_of_str(mountpoint);
+    if (mountpoint[0] == '$')
+        report_add(entry->report, place_of(entry, "mountpoint"),
+                   "mountpoint: must not begin with $, which is the broker's own");
+    else if (!topic_name_valid(prefix, prefix.len, MOUNTPOINT_LEVELS_MAX))
+        report_add(entry->report, place_of(entry, "mountpoint"),
+                   "mountpoint: is no prefix of a topic: no + or #, at most %d levels",
+                   MOUNTPOINT_LEVELS_MAX);
+}
+
+/* Names are for logs and metric labels: no blanks, nothing that needs quotes. */
+static void check_name(const struct entry *entry)
+{
+    static const char allowed[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
+    const char *name = entry->settings->name;
+    if (name && name[strspn(name, allowed)] != '\0')
+        report_add(entry->report, place_of(entry, "name"),
+                   "name: only letters, digits, _ - and . may be in a name");
+}
+
+/* Not every transport can be had on a unix socket. */
+static void check_bind(const struct entry *entry)
+{
+    const struct config_schema *schema = entry->schema;
+    const struct listener_settings *settings = entry->settings;
+    if (!settings->bind || !settings->transport || strncmp(settings->bind, "unix:", 5) != 0)
+        return;
+    const struct config_name *transport =
+        find(schema->transports, schema->transport_count, settings->transport);
+    if (transport && !transport->unix_sockets)
+        report_add(entry->report, place_of(entry, "bind"), "bind: %s has no unix sockets",
+                   transport->name);
+}
+
+/* Two unix sockets, two streams or two datagram sockets get in each other's way; a stream and a
+ * datagram do not. */
+static bool same_kind(const struct entry *a, const struct entry *b)
+{
+    const struct config_schema *schema = a->schema;
+    const struct config_name *ours =
+        find(schema->transports, schema->transport_count, a->settings->transport);
+    const struct config_name *theirs =
+        find(schema->transports, schema->transport_count, b->settings->transport);
+    return ours && theirs && (ours->carriers & theirs->carriers);
+}
+
+static void check_against(const struct entry *entry, const struct entry *before)
+{
+    const struct listener_settings *ours = entry->settings, *theirs = before->settings;
+    struct address a, b;
+    char why[128];
+    if (ours->name && theirs->name && strcmp(ours->name, theirs->name) == 0)
+        report_add(entry->report, place_of(entry, "name"),
+                   "name: %s is also the name of the listener in line %u", ours->name,
+                   before->node->place.line);
+    if (!ours->bind || !theirs->bind || !ours->transport || !theirs->transport)
+        return;
+    if (address_read(ours->bind, &a, why, sizeof(why)) &&
+        address_read(theirs->bind, &b, why, sizeof(why)) && address_overlap(&a, &b) &&
+        same_kind(entry, before))
+        report_add(entry->report, place_of(entry, "bind"),
+                   "bind: %s is taken by the listener in line %u, which has %s", ours->bind,
+                   before->node->place.line, theirs->bind);
+}
+
+static void read_entry(const struct entry *entry)
+{
+    settings_read(entry->schema->listener, entry->node, entry->node->place, NULL, entry->settings,
+                  entry->report);
+    check_name(entry);
+    check_stack(entry);
+    check_bind(entry);
+    check_mountpoint(entry);
+}
+
+static void read_entries(struct config *config, const struct node *list, struct entry *entries,
+                         struct report *report)
+{
+    for (const struct node *node = list->first; node; node = node->next) {
+        size_t i = config->listener_count++;
+        entries[i] = (struct entry){config->schema, &config->listeners[i], node, report};
+        if (!settings_defaults(config->schema->listener, &config->listeners[i]))
+            report_add(report, node->place, "out of memory");
+        if (node->kind != NODE_MAP) {
+            report_add(report, node->place, "listeners: an entry must be a map, not %s",
+                       node_kind_name(node));
+            continue;
+        }
+        read_entry(&entries[i]);
+        for (size_t other = 0; other < i; other++)
+            check_against(&entries[i], &entries[other]);
+    }
+}
+
+void listeners_read(struct config *config, const struct node *list, const struct node *root,
+                    struct report *report)
+{
+    enum { LISTENERS_MAX = 1000 };
+    if (!list) {
+        report_add(report, root->place, "listeners: is missing: without one nobody can connect");
+        return;
+    }
+    if (list->kind != NODE_LIST && !node_is_null(list)) {
+        report_add(report, list->place, "listeners: must be a list, one entry for each listener");
+        return;
+    }
+    if (list->count == 0 || list->count > LISTENERS_MAX) {
+        report_add(report, list->key_place, "listeners: has %zu entries, must have from 1 to %d",
+                   list->count, LISTENERS_MAX);
+        return;
+    }
+    struct entry *entries = calloc(list->count, sizeof(*entries));
+    config->listeners = calloc(list->count, sizeof(*config->listeners));
+    if (entries && config->listeners)
+        read_entries(config, list, entries, report);
+    else
+        report_add(report, list->place, "out of memory");
+    free(entries);
+}
