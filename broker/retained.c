@@ -151,6 +151,12 @@ static struct levels *cut(struct slice filter)
     return levels;
 }
 
+/* First levels that begin with "$" are not for wildcards [MQTT-4.7.2-1]. */
+static bool is_system(const struct tree_node *node)
+{
+    return node->level_len && tree_level(node).at[0] == '$';
+}
+
 static bool is_wild(struct slice level, char c)
 {
     return level.len == 1 && level.at[0] == c;
@@ -168,7 +174,7 @@ static bool add_subtree(struct broker *broker, struct replay_part *part, struct 
     const struct tree_node *root = &broker->retained.tree.root;
     bool skip = false;
     for (struct tree_node *node = top; node; node = tree_walk(top, node, skip)) {
-        skip = node->parent == root && node->level_len && node->level[0] == '$' && node != top;
+        skip = node->parent == root && is_system(node) && node != top;
         if (!skip && !add_value(broker, part, node))
             return false;
     }
@@ -192,8 +198,8 @@ static bool collect(struct broker *broker, struct replay_part *part, const struc
                 return false;
         } else if (is_wild(levels->at[depth], '+')) {
             down = node->first_child;
-            while (depth == 0 && down && down->level_len && down->level[0] == '$')
-                down = down->next; /* [MQTT-4.7.2-1] */
+            while (depth == 0 && down && is_system(down))
+                down = down->next;
         } else {
             down = tree_child(tree, node, levels->at[depth], tree_hash(levels->at[depth]));
         }
@@ -207,7 +213,7 @@ static bool collect(struct broker *broker, struct replay_part *part, const struc
             if (!is_wild(levels->at[depth - 1], '+'))
                 continue;
             struct tree_node *other = node->next;
-            while (depth == 1 && other && other->level_len && other->level[0] == '$')
+            while (depth == 1 && other && is_system(other))
                 other = other->next;
             if (other) {
                 node = other;

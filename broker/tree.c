@@ -31,7 +31,7 @@ static uint32_t slot_hash(const struct tree_node *parent, uint64_t level_hash)
 
 static bool level_is(const struct tree_node *node, uint8_t c)
 {
-    return node->level_len == 1 && node->level[0] == c;
+    return node->level_len == 1 && tree_level(node).at[0] == c;
 }
 
 static void place(struct tree *tree, struct tree_node *node)
@@ -99,8 +99,8 @@ struct tree_node *tree_child(const struct tree *tree, const struct tree_node *pa
     size_t mask = tree->capacity - 1;
     for (size_t i = hash & mask; tree->slots[i]; i = (i + 1) & mask) {
         struct tree_node *node = tree->slots[i];
-        if (tree->hashes[i] == hash && node->parent == parent && node->level_len == level.len &&
-            memcmp(node->level, level.at, level.len) == 0)
+        if (tree->hashes[i] == hash && node->parent == parent &&
+            slice_equal(tree_level(node), level))
             return node;
     }
     return NULL;
@@ -167,7 +167,7 @@ static struct tree_node *add_child(struct tree *tree, struct tree_node *parent, 
     node->hash = slot_hash(parent, level_hash);
     node->level_len = (uint16_t)level.len;
     if (level.len)
-        memcpy(node->level, level.at, level.len);
+        memcpy(node + 1, level.at, level.len);
     link_child(parent, node);
     place(tree, node);
     tree->count++;

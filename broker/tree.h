@@ -17,8 +17,13 @@ struct tree_node {
     uint32_t hash;
     uint16_t level_len;
     bool has_hash, has_plus; /* a child "#", a child "+" */
-    uint8_t level[];
 };
+
+/* The level's name; its bytes stand right behind the node. */
+static inline struct slice tree_level(const struct tree_node *node)
+{
+    return slice_of(node + 1, node->level_len);
+}
 
 struct tree {
     struct tree_node root; /* the parent of first levels; holds no value itself */
