@@ -81,6 +81,8 @@ MOSQUITTO_SETTINGS = {
 def mosquitto_config(settings, port, path):
     lines = [f"listener {0 if path else port} {path or '127.0.0.1'}", "log_dest stderr",
              "log_type all", "set_tcp_nodelay true"]
+    if os.geteuid() == 0:
+        lines.append("user root")
     if not any(s.startswith("listener.anonymous") for s in settings):
         lines.append("allow_anonymous true")
     for setting in settings:

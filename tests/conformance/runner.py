@@ -119,7 +119,8 @@ def find_files(wanted):
     """Transcript files, in order: all, or those under or containing what was named."""
     files = []
     for folder, _, names in os.walk(TRANSCRIPTS):
-        files += [os.path.join(folder, n) for n in names if n.endswith(".txt")]
+        files += [os.path.join(folder, n) for n in names
+                  if n.endswith(".txt") and n != "CMakeLists.txt"]
     files.sort()
     if not wanted:
         return files
