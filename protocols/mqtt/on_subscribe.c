@@ -1,0 +1,133 @@
+/* on_subscribe: SUBSCRIBE and UNSUBSCRIBE.
+ *
+ * The decoder has judged the whole packet before the first filter is looked at here, so a faulty
+ * one changes nothing; after that each filter is judged alone [MQTT-3.8.4-5, MQTT-3.8.4-6]. The
+ * answer leaves before the first retained message: those follow in later turns (broker_work). */
+#include "broker/topic.h"
+#include "protocols/mqtt/packets.h"
+#include "protocols/mqtt/reasons.h"
+#include "protocols/mqtt/refuse.h"
+
+#include <stdlib.h>
+
+/* The reason codes of one answer; most packets hold few filters. */
+struct reasons {
+    uint8_t *at;
+    uint8_t few[64];
+};
+
+static bool reasons_init(struct reasons *reasons, size_t count, struct mqtt_fault *fault)
+{
+    reasons->at = count <= sizeof reasons->few ? reasons->few : malloc(count);
+    return reasons->at || mqtt_fail(fault, MQTT_IMPLEMENTATION_SPECIFIC_ERROR, 0,
+                                    "5.0 section 4.13", "out of memory for the answer");
+}
+
+static void reasons_clear(struct reasons *reasons)
+{
+    if (reasons->at != reasons->few)
+        free(reasons->at);
+}
+
+/* Before anything is done: an answer that may not be sent makes the whole packet impossible. */
+static bool check_answer(const struct mqtt_connection *c, size_t size, struct mqtt_fault *fault)
+{
+    return mqtt_fits(c, size) ||
+           mqtt_fail(fault, MQTT_PACKET_TOO_LARGE, 0, "MQTT-3.1.2-24",
+                     "the answer would be above the client's Maximum Packet Size");
+}
+
+/* What this server was told not to offer; MQTT_SUCCESS when nothing of it is asked for. */
+static enum mqtt_reason not_offered(const struct mqtt_options *options, struct slice filter,
+                                    bool has_identifier)
+{
+    if (!options->shared_subscriptions && slice_starts_with(filter, SLICE("$share/")))
+        return MQTT_SHARED_SUBSCRIPTIONS_NOT_SUPPORTED;
+    if (!options->wildcard_subscriptions && topic_has_wildcard(filter))
+        return MQTT_WILDCARD_SUBSCRIPTIONS_NOT_SUPPORTED;
+    if (!options->subscription_identifiers && has_identifier)
+        return MQTT_SUBSCRIPTION_IDENTIFIERS_NOT_SUPPORTED;
+    return MQTT_SUCCESS;
+}
+
+static void log_refused(const struct mqtt_connection *c, struct slice filter,
+                        enum mqtt_reason reason)
+{
+    static struct log_rate rate; /* for all clients together */
+    char escaped[LOG_ESCAPED_SIZE];
+    uint32_t missed = 0;
+    if (log_rate_allows(&rate, peer_now_ms(c->peer), 10, &missed))
+        peer_log(c->peer, LOG_INFO, "subscription to \"%s\" refused: %s (0x%02X)",
+                 log_escape(escaped, sizeof escaped, filter), mqtt_reason_name(reason),
+                 (unsigned)reason);
+}
+
+static enum mqtt_reason subscribe(struct mqtt_connection *c, const struct mqtt_subscription *wish,
+                                  uint32_t identifier)
+{
+    const struct mqtt_options *options = mqtt_options_of(c);
+    struct subscribe_options granted = {
+        .qos = wish->qos < options->max_qos ? wish->qos : (uint8_t)options->max_qos,
+        .no_local = wish->no_local,
+        .retain_as_published = wish->retain_as_published,
+        .retain_handling = wish->retain_handling,
+        .identifier = identifier,
+    };
+    enum mqtt_reason reason = not_offered(options, wish->filter, identifier != 0);
+    if (reason == MQTT_SUCCESS)
+        reason = mqtt_subscribe_reason(
+            broker_subscribe(c->broker, c->session, wish->filter, &granted), granted.qos);
+    if (reason >= MQTT_UNSPECIFIED_ERROR)
+        log_refused(c, wish->filter, reason);
+    return reason;
+}
+
+bool mqtt_on_subscribe(struct mqtt_connection *c, const struct mqtt_header *header,
+                       struct slice packet, struct mqtt_fault *fault)
+{
+    enum mqtt_version version = (enum mqtt_version)c->version;
+    struct mqtt_property_limits limits = mqtt_property_limits(mqtt_options_of(c));
+    struct mqtt_subscribe s;
+    struct reasons reasons;
+    if (!mqtt_decode_subscribe(header, packet, version, &limits, &s, fault))
+        return false;
+    size_t size = mqtt_suback_size(version, s.count, NULL), count = 0;
+    if (!check_answer(c, size, fault) || !reasons_init(&reasons, s.count, fault))
+        return false;
+    struct slice rest = s.filters;
+    struct mqtt_subscription wish;
+    while (mqtt_next_subscription(&rest, &wish))
+        reasons.at[count++] = (uint8_t)subscribe(c, &wish, s.properties.subscription_identifier);
+    uint8_t *to = mqtt_room(c, size);
+    if (to) { /* [MQTT-3.8.4-1] */
+        struct writer w = writer_of(to, size);
+        mqtt_encode_suback(&w, version, s.packet_id, reasons.at, count, NULL);
+    }
+    reasons_clear(&reasons);
+    return true;
+}
+
+bool mqtt_on_unsubscribe(struct mqtt_connection *c, const struct mqtt_header *header,
+                         struct slice packet, struct mqtt_fault *fault)
+{
+    enum mqtt_version version = (enum mqtt_version)c->version;
+    struct mqtt_property_limits limits = mqtt_property_limits(mqtt_options_of(c));
+    struct mqtt_subscribe s;
+    struct reasons reasons;
+    if (!mqtt_decode_unsubscribe(header, packet, version, &limits, &s, fault))
+        return false;
+    size_t size = mqtt_unsuback_size(version, s.count, NULL), count = 0;
+    if (!check_answer(c, size, fault) || !reasons_init(&reasons, s.count, fault))
+        return false;
+    struct slice rest = s.filters, filter;
+    while (mqtt_next_filter(&rest, &filter)) /* [MQTT-3.10.4-6] */
+        reasons.at[count++] =
+            (uint8_t)mqtt_unsubscribe_reason(broker_unsubscribe(c->broker, c->session, filter));
+    uint8_t *to = mqtt_room(c, size);
+    if (to) { /* [MQTT-3.10.4-4] */
+        struct writer w = writer_of(to, size);
+        mqtt_encode_unsuback(&w, version, s.packet_id, reasons.at, count, NULL);
+    }
+    reasons_clear(&reasons);
+    return true;
+}
