@@ -52,7 +52,7 @@ void mqtt_encode_ack(struct writer *w, enum mqtt_version version, enum mqtt_type
                      uint16_t packet_id, enum mqtt_reason reason,
                      const struct mqtt_properties *properties);
 
-/* SUBACK: one reason code per filter, in the order of the SUBSCRIBE [MQTT-3.8.4-6]; in 3.x every
+/* SUBACK: one reason code per filter, in the order of the SUBSCRIBE [MQTT-3.9.3-1]; in 3.x every
  * refusal is MQTT_SUBACK_FAILURE. */
 size_t mqtt_suback_size(enum mqtt_version version, size_t count,
                         const struct mqtt_properties *properties);
