@@ -191,7 +191,7 @@ def parse_single(tokens):
     if tokens.take("mark", "["):
         values = []
         while not tokens.take("mark", "]"):
-            values.append(parse_single(tokens))
+            values.append(parse_value(tokens))
             tokens.take("mark", ",")
         return values
     return tokens.fail()

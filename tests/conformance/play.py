@@ -156,7 +156,7 @@ class Play:
         version = {3: "3.1", 4: "3.1.1", 5: "5"}.get(fields.pop("version", None),
                                                      self.transcript.version)
         level = wire.LEVELS[version]
-        out = {"level": level, "client_id": f"{self.names['c']}{name}".encode()}
+        out = {"level": level, "client_id": f"{self.names['c']}{self.clients[name].name}".encode()}
         if fields.pop("persistent", 0):
             out["clean_start"] = 0
             if level == 5:
