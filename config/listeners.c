@@ -2,9 +2,9 @@
  * reload. */
 #include "config/listeners.h"
 
+#include "base/address.h"
 #include "base/text.h"
 #include "broker/topic.h"
-#include "config/address.h"
 #include "config/settings.h"
 #include "protocols/protocol.h"
 #include <stdio.h>

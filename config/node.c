@@ -8,6 +8,7 @@
 #include "config/node.h"
 
 #include "base/log.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <yaml.h>
 
@@ -304,8 +305,12 @@ static void report_syntax(struct builder *builder, const yaml_parser_t *parser, 
     }
     size_t at = parser->problem_mark.index;
     bool tab = at < text.len && text.at[at] == '\t';
-    report_add(builder->report, place_of(parser->problem_mark), "not YAML: %s%s%s%s",
-               parser->context ? parser->context : "", parser->context ? ", " : "",
+    char where[128] = "", line[32] = "";
+    if (parser->context_mark.line != parser->problem_mark.line)
+        snprintf(line, sizeof(line), " that begins in line %zu", parser->context_mark.line + 1);
+    if (parser->context)
+        snprintf(where, sizeof(where), "%s%s, ", parser->context, line);
+    report_add(builder->report, place_of(parser->problem_mark), "not YAML: %s%s%s", where,
                parser->problem ? parser->problem : "syntax error",
                tab ? " (a tab: YAML indents with spaces)" : "");
 }

@@ -2,10 +2,10 @@
  * but for the memory of texts. */
 #include "config/value.h"
 
+#include "base/address.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "base/utf8.h"
-#include "config/address.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -156,8 +156,9 @@ static void what_is_no_yaml_is_located(void **state)
     (void)state;
     refused("", "f: the file is empty\n");
     refused("# only a comment\n", "f: the file is empty\n");
-    refused("a: 1\nb: [1, 2\n", "f:3:1: not YAML: while parsing a flow sequence, did not find "
-                                "expected ',' or ']'\n");
+    refused("a: 1\nb: [1, 2\n",
+            "f:3:1: not YAML: while parsing a flow sequence that begins in line 2, did not find "
+            "expected ',' or ']'\n");
     refused("a: b: c\n", "f:1:5: not YAML: mapping values are not allowed in this context\n");
     refused("a:\n\t- 1\n",
             "f:2:1: not YAML: while scanning for the next token, found character that "

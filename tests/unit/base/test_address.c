@@ -1,5 +1,5 @@
-/* Tests config/address.c. */
-#include "config/address.h"
+/* Tests base/address.c. */
+#include "base/address.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -48,7 +48,8 @@ static void four_kinds_are_read(void **state)
     assert_int_equal(a.port, 65535);
     a = read_good("[fe80::1%eth0]:1");
     assert_string_equal(a.scope, "eth0");
-    a = read_good("*:1");
+    a = read_good("*:0");
+    assert_int_equal(a.port, 0);
     assert_int_equal(a.family, ADDRESS_ANY);
     a = read_good("unix:/run/siotd/mqtt:1.sock");
     assert_int_equal(a.family, ADDRESS_UNIX);
@@ -59,11 +60,11 @@ static void four_kinds_are_read(void **state)
 static void anything_else_is_refused_with_a_reason(void **state)
 {
     (void)state;
-    static const char *const ports[] = {"127.0.0.1:", "127.0.0.1:0",   "127.0.0.1:65536",
+    static const char *const ports[] = {"127.0.0.1:", "127.0.0.1:x",   "127.0.0.1:65536",
                                         "*:123456",   "*:-1",          "*:1x",
                                         "*: 1",       "[::]:99999999", "*:+1"};
     for (size_t i = 0; i < sizeof(ports) / sizeof(ports[0]); i++)
-        refused(ports[i], "port from 1 to 65535");
+        refused(ports[i], "port from 0 to 65535");
     refused("1883", "has no port");
     refused("", "has no port");
     refused("[::1]", "has no port");
@@ -100,6 +101,7 @@ static void addresses_that_contain_each_other_overlap(void **state)
     assert_true(overlap("*:1", "127.0.0.2:1"));
     assert_true(overlap("*:1", "[::1]:1"));
     assert_true(overlap("*:1", "*:1"));
+    assert_false(overlap("*:0", "*:0"));
     assert_true(overlap("[::]:1", "[::1]:1"));
     assert_true(overlap("[0:0::1]:1", "[::1]:1"));
     assert_false(overlap("[::1]:1", "127.0.0.1:1"));

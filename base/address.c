@@ -1,24 +1,24 @@
 /* address: see address.h. Stands beside the way of a message: the configuration asks it. Pure. */
-#include "config/address.h"
+#include "base/address.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/un.h>
 
-/* The port at the end; 0 when it is none. */
-static unsigned read_port(const char *text)
+/* The port at the end; -1 when it is none. */
+static int read_port(const char *text)
 {
-    unsigned port = 0;
+    int port = 0;
     size_t length = strlen(text);
     if (length == 0 || length > 5)
-        return 0;
+        return -1;
     for (; *text; text++) {
         if (*text < '0' || *text > '9')
-            return 0;
-        port = port * 10 + (unsigned)(*text - '0');
+            return -1;
+        port = port * 10 + (*text - '0');
     }
-    return port <= 65535 ? port : 0;
+    return port <= 65535 ? port : -1;
 }
 
 static bool read_unix(const char *path, struct address *address, char *why, size_t why_size)
@@ -86,11 +86,12 @@ bool address_read(const char *text, struct address *address, char *why, size_t w
         snprintf(why, why_size, "has no port: write address:port, [::]:port, *:port or unix:/path");
         return false;
     }
-    address->port = read_port(colon + 1);
-    if (address->port == 0) {
-        snprintf(why, why_size, "has no port from 1 to 65535");
+    int port = read_port(colon + 1);
+    if (port < 0) {
+        snprintf(why, why_size, "has no port from 0 to 65535");
         return false;
     }
+    address->port = (unsigned)port;
     if (!read_host(text, (size_t)(colon - text), address)) {
         snprintf(why, why_size,
                  "is no numeric address: write 127.0.0.1:port, [::1]:port, *:port or unix:/path");
@@ -115,5 +116,5 @@ bool address_overlap(const struct address *a, const struct address *b)
 {
     if (a->family == ADDRESS_UNIX || b->family == ADDRESS_UNIX)
         return a->family == b->family && strcmp(a->path, b->path) == 0;
-    return a->port == b->port && (covers(a, b) || covers(b, a));
+    return a->port == b->port && a->port != 0 && (covers(a, b) || covers(b, a));
 }
