@@ -7,7 +7,7 @@ to the block above them. Nothing is checked against a broker here: see play.py.
 
 import re
 
-HEADERS = ("proves", "versions", "config", "stack", "differs", "limit", "alone", "examples",
+HEADERS = ("proves", "proves-3", "versions", "config", "stack", "differs", "limit", "alone", "examples",
            "must-fail", "slow")
 ALL_VERSIONS = ["3.1", "3.1.1", "5"]
 
@@ -94,7 +94,7 @@ def read_header(lines, path):
     at = 0
     while at < len(lines):
         number, line = lines[at]
-        match = re.match(r"([a-z-]+):(?:\s+(.*))?$", strip_comment(line))
+        match = re.match(r"([a-z0-9-]+):(?:\s+(.*))?$", strip_comment(line))
         if strip_comment(line) and not match:
             break
         at += 1
