@@ -6,12 +6,14 @@
 #include "transports/listener_settings.h"
 
 struct broker;
+struct stats;
 struct listener;
 struct loop;
 
 /* What is behind the socket. */
 struct service {
-    struct broker *broker;           /* borrowed; outlives the listener */
+    struct broker *broker;           /* borrowed; outlives the listener; only handed on */
+    struct stats *stats;             /* the broker's (broker_stats); borrowed like it, not NULL */
     const struct protocol *protocol; /* static */
     const void *options; /* the struct of protocol->options; borrowed until listener_apply or
                             listener_close; NULL when the protocol has none */
@@ -41,6 +43,7 @@ void listener_close(struct listener *listener);
 /* Sockets of this listener that are open now, those that are being closed included. */
 size_t listener_connections(const struct listener *listener);
 
+/* The listener's own copy; borrowed until listener_close. */
 const struct listener_settings *listener_settings(const struct listener *listener);
 
 /* The address that is really bound ("127.0.0.1:1883"; of port 0 the one the kernel chose;

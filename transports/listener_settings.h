@@ -5,16 +5,16 @@
 #include "config/option.h"
 
 struct listener_settings {
-    char *name;      /* unique; appears in logs and metrics */
-    char *protocol;  /* a name from daemon/modules.c */
-    char *transport; /* a name from transports/stacks.c */
-    char *bind;      /* address:port, [::]:port, *:port, unix:/path */
+    char *name;       /* unique; appears in logs and metrics */
+    char *protocol;   /* a name from daemon/modules.c */
+    char *transport;  /* a name from transports/stacks.c */
+    char *bind;       /* address:port, [::]:port, *:port, unix:/path */
     char *mountpoint; /* prefix in front of every topic of this listener; "" for none */
-    bool anonymous;  /* whether someone without credentials may enter */
+    bool anonymous;   /* whether someone without credentials may enter */
     uint64_t max_connections;
-    uint64_t backlog;        /* of listen(2) */
-    uint64_t out_buffer;     /* bytes a slow peer may leave unread before deliveries wait or are dropped */
-    uint64_t stall_timeout;  /* ms without progress of a full peer before it is closed */
+    uint64_t backlog;       /* of listen(2) */
+    uint64_t out_buffer;    /* bytes that a slow peer may leave unread before deliveries wait */
+    uint64_t stall_timeout; /* ms without progress of a full peer before it is closed */
 };
 
 /* The rows of a listener entry (transports/listener_settings.c). */

@@ -2,9 +2,9 @@
  *
  * On the way in, the transport hands bytes to protocol.receive; on the way out, a protocol appends
  * here and nothing leaves until the end of the turn, when each peer with something to say is
- * flushed once. So no call below makes a system call, and no peer can die while somebody walks over peers:
- * peer_close only marks, the peer goes when the current receive, timer or walk is over.
- * All functions are for the loop's thread only. */
+ * flushed once. So no call below makes a system call, and no peer can die while somebody walks over
+ * peers: peer_close only marks, the peer goes when the current receive, timer or walk is over. All
+ * functions are for the loop's thread only. */
 #ifndef SIOTD_TRANSPORTS_PEER_H
 #define SIOTD_TRANSPORTS_PEER_H
 
@@ -16,17 +16,18 @@ struct broker;
 struct message;
 struct listener_settings;
 
-/* Room for exactly `len` contiguous bytes at the end of what is to be sent; the caller fills all of it
- * before anything else is called on this peer. NULL when out of memory: the peer is then
- * marked for closing and the caller just returns. `len` may be up to 256 MiB. */
+/* Room for exactly `len` contiguous bytes at the end of what is to be sent; the caller fills all of
+ * it before anything else is called on this peer. NULL when the
+ * peer is closing, or out of memory and therefore closing now: the caller just returns. `len` may
+ * be up to 256 MiB. On a closing peer peer_send and peer_send_shared do nothing. */
 uint8_t *peer_reserve(struct peer *peer, size_t len);
 
 /* Appends a copy. */
 void peer_send(struct peer *peer, struct slice bytes);
 
 /* Appends a message's bytes by reference where that is cheaper than a copy (a large payload); holds
- * a reference to `owner` until they have left. `bytes` must lie inside `owner`, which must be owned, not borrowed
- * (broker/message.h). */
+ * a reference to `owner` until they have left. `bytes` must lie inside `owner`, which must be
+ * owned, not borrowed (broker/message.h). */
 void peer_send_shared(struct peer *peer, struct slice bytes, struct message *owner);
 
 /* Bytes appended and not yet taken by the kernel. */
@@ -37,13 +38,15 @@ size_t peer_backlog(const struct peer *peer);
 bool peer_is_full(const struct peer *peer);
 
 /* Closes once what was appended has left (at most a few seconds later); no receive after this.
- * `why` is a printf format for the log line of the close; the first reason given is kept. */
+ * `why` is a printf format of a sentence without an end; the first reason given is kept and handed
+ * to protocol.close, which writes the log line. */
 void peer_close(struct peer *peer, const char *why, ...) __attribute__((format(printf, 2, 3)));
 
 /* Whether peer_close has been called or the transport has lost the peer. */
 bool peer_is_closing(const struct peer *peer);
 
-/* Sets the one deadline of a peer, in ms of peer_now_ms; 0 cancels. protocol.expired is called then. */
+/* Sets the one deadline of a peer, in ms of peer_now_ms; 0 cancels. protocol.expired is called
+ * then. */
 void peer_deadline(struct peer *peer, uint64_t due_ms);
 
 /* The turn's monotonic time, ms. */

@@ -1,0 +1,308 @@
+/* peer_life: how a peer comes and how it goes. See peer_state.h for the stations.
+ *
+ * A close must not take away what was said last: were a socket closed while unread bytes wait in
+ * it, the kernel would answer with a reset, and a reset makes the other end forget what it has not
+ * read yet. So we send what was appended, then our FIN, and read and discard until theirs, for a
+ * second at most. */
+#include "transports/peer_state.h"
+
+#include "broker/stats.h"
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { FLUSH_WITHIN_MS = 3000, LINGER_MS = 1000, STRAIN_CHECK_MS = 1000 };
+
+/* ---- coming ---- */
+
+static void on_deadline(struct timer *timer)
+{
+    struct peer *peer = timer_owner(timer, struct peer, deadline);
+    if (peer->flags & PEER_CLOSING)
+        return;
+    if (peer_protocol(peer)->expired)
+        peer_protocol(peer)->expired(peer, peer_state(peer));
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+    struct peer *peer = (struct peer *)poll;
+    struct loop *loop = peer_loop(peer);
+    loop_enter(loop);
+    if (status < 0) {
+        peer->flags &= ~(PEER_WATCH_READ | PEER_WATCH_WRITE); /* libuv has stopped it */
+        peer_input_drain(peer);
+    } else {
+        if (events & UV_WRITABLE)
+            peer_output_flush(peer);
+        if (events & UV_READABLE && !(peer->flags & PEER_GONE))
+            peer_input_read(peer);
+    }
+    loop_leave(loop);
+}
+
+/* Keeps the other end's address, which cannot be asked for any more once the connection is lost. */
+static int keep_address(struct peer *peer, const struct sockaddr_storage *from)
+{
+    static const uint8_t coat[12] = {[10] = 0xff, [11] = 0xff};
+    if (from->ss_family == AF_INET) {
+        const struct sockaddr_in *in = (const struct sockaddr_in *)from;
+        peer->port = ntohs(in->sin_port);
+        memcpy(peer->address.ipv4, &in->sin_addr, sizeof(peer->address.ipv4));
+    } else if (from->ss_family == AF_INET6) {
+        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)from;
+        const uint8_t *bytes = in6->sin6_addr.s6_addr;
+        peer->port = ntohs(in6->sin6_port);
+        if (memcmp(bytes, coat, sizeof(coat)) == 0) {
+            memcpy(peer->address.ipv4, bytes + sizeof(coat), sizeof(peer->address.ipv4));
+            return 0;
+        }
+        peer->address.ipv6 = malloc(sizeof(*peer->address.ipv6));
+        if (!peer->address.ipv6)
+            return -ENOMEM;
+        memcpy(*peer->address.ipv6, bytes, sizeof(*peer->address.ipv6));
+        peer->flags |= PEER_IPV6;
+    }
+    return 0;
+}
+
+static void release(struct peer *peer)
+{
+    if (peer->flags & PEER_IPV6)
+        free(peer->address.ipv6);
+    free(peer->name);
+    free(peer);
+}
+
+static struct peer *make(struct listener *listener, int fd, const struct sockaddr_storage *from,
+                         int *error)
+{
+    size_t size = peer_aligned(sizeof(struct peer)) + listener->service.protocol->state_size;
+    const struct layer *layer = listener->stack->layer;
+    if (layer)
+        size = peer_aligned(size) + peer_aligned(sizeof(struct layered)) + layer->state_size;
+    struct peer *peer = calloc(1, size);
+    *error = -ENOMEM;
+    if (!peer)
+        return NULL;
+    *error = keep_address(peer, from);
+    if (*error == 0)
+        *error = uv_poll_init(&listener->loop->uv, &peer->poll, fd);
+    if (*error) {
+        release(peer);
+        return NULL;
+    }
+    peer->poll.data = listener;
+    peer->fd = fd;
+    list_init(&peer->siblings);
+    list_init(&peer->turn);
+    timer_init(&peer->deadline, on_deadline);
+    return peer;
+}
+
+static void open_up(struct peer *peer)
+{
+    const struct layer *layer = peer_layer(peer);
+    int error = layer ? layer->open(peer, peer_layer_state(peer)) : 0;
+    if (layer)
+        peer_layered(peer)->open = true;
+    if (error == 0) {
+        peer->flags |= PEER_OPENED;
+        error = peer_protocol(peer)->open(peer, peer_state(peer));
+    }
+    if (error)
+        peer_close(peer, "cannot be opened: %s", strerror(-error));
+}
+
+int peer_life_admit(struct listener *listener, int fd, const struct sockaddr_storage *from)
+{
+    int error;
+    struct peer *peer = make(listener, fd, from, &error);
+    if (!peer)
+        return error;
+    list_append(&listener->peers, &peer->siblings);
+    listener->connections++;
+    listener->stats->sockets++;
+    open_up(peer);
+    peer_life_watch(peer);
+    return 0;
+}
+
+/* ---- being watched ---- */
+
+void peer_life_watch(struct peer *peer)
+{
+    unsigned wanted = 0;
+    bool readable = !(peer->flags & (PEER_EOF | PEER_PAUSED)) || peer->flags & PEER_BROKEN;
+    if (readable)
+        wanted |= PEER_WATCH_READ;
+    if (peer->flags & PEER_BLOCKED)
+        wanted |= PEER_WATCH_WRITE;
+    unsigned watched = peer->flags & (PEER_WATCH_READ | PEER_WATCH_WRITE);
+    if (wanted == watched || peer->flags & PEER_GONE)
+        return;
+    int events = (wanted & PEER_WATCH_READ ? UV_READABLE : 0) |
+                 (wanted & PEER_WATCH_WRITE ? UV_WRITABLE : 0);
+    uv_poll_start(&peer->poll, events, on_poll); /* no events: stops */
+    peer->flags = (peer->flags & ~watched) | wanted;
+}
+
+/* Fires once a second while the peer is in trouble. */
+static void on_strain(struct timer *timer)
+{
+    struct strain *strain = timer_owner(timer, struct strain, timer);
+    struct peer *peer = strain->peer;
+    struct listener *listener = peer_home(peer);
+    uint64_t quiet_ms = listener->loop->now_ms - strain->progress_ms;
+    if (peer->flags & PEER_BROKEN) {
+        peer_life_lost(peer, EPIPE);
+    } else if (listener->settings.stall_timeout != OPTION_UNLIMITED &&
+               quiet_ms >= listener->settings.stall_timeout) {
+        listener->counts.stalled++;
+        size_t waiting = peer_backlog(peer);
+        peer->flags |= PEER_BROKEN;
+        peer_close(peer, "does not read (%zu bytes wait since %llu s)", waiting,
+                   (unsigned long long)quiet_ms / 1000);
+    } else {
+        uint64_t left_ms = listener->settings.stall_timeout - quiet_ms;
+        timer_set(&listener->loop->wheel, timer,
+                  listener->loop->now_ms + (left_ms < STRAIN_CHECK_MS ? left_ms : STRAIN_CHECK_MS));
+    }
+}
+
+struct strain *peer_life_strain(struct peer *peer)
+{
+    if (peer->flags & PEER_CLOSING)
+        return NULL;
+    if (peer->strain)
+        return peer->strain;
+    struct listener *listener = peer_home(peer);
+    struct strain *strain = malloc(sizeof(*strain));
+    if (!strain)
+        return NULL;
+    strain->peer = peer;
+    strain->progress_ms = listener->loop->now_ms;
+    timer_init(&strain->timer, on_strain);
+    uint64_t wait_ms = listener->settings.stall_timeout;
+    if (wait_ms > STRAIN_CHECK_MS)
+        wait_ms = STRAIN_CHECK_MS;
+    timer_set(&listener->loop->wheel, &strain->timer, listener->loop->now_ms + wait_ms);
+    peer->strain = strain;
+    return strain;
+}
+
+void peer_life_relax(struct peer *peer)
+{
+    if (peer->flags & PEER_CLOSING || !peer->strain)
+        return;
+    timer_cancel(&peer_loop(peer)->wheel, &peer->strain->timer);
+    free(peer->strain);
+    peer->strain = NULL;
+}
+
+/* ---- going ---- */
+
+void peer_life_lost(struct peer *peer, int error)
+{
+    peer->flags |= error ? PEER_BROKEN : PEER_EOF;
+    if (error == 0)
+        peer_close(peer, "peer closed the connection");
+    else if (error == ECONNRESET || error == EPIPE)
+        peer_close(peer, "peer reset the connection");
+    else
+        peer_close(peer, "connection lost: %s", strerror(error));
+}
+
+static void on_overdue(struct timer *timer)
+{
+    peer_life_drop(timer_owner(timer, struct peer, deadline));
+}
+
+static void end(struct peer *peer)
+{
+    struct loop *loop = peer_loop(peer);
+    peer->flags = (peer->flags | PEER_ENDED) & ~(PEER_PAUSED | PEER_FULL);
+    if (peer->flags & PEER_OPENED)
+        peer_protocol(peer)->close(peer, peer_state(peer), peer->why ? peer->why : "out of memory");
+    if (peer_layer(peer))
+        peer_output_seal(peer);
+    buffer_clear(&peer->in);
+    peer->deadline.fired = on_overdue;
+    timer_set(&loop->wheel, &peer->deadline, loop->now_ms + FLUSH_WITHIN_MS);
+    if (!list_linked(&peer->turn))
+        list_append(&loop->dirty, &peer->turn);
+}
+
+void peer_life_settle(struct loop *loop)
+{
+    struct list *first;
+    while ((first = list_first(&loop->ending))) {
+        list_remove(first);
+        end(list_item(first, struct peer, turn));
+    }
+}
+
+static void linger(struct peer *peer)
+{
+    struct loop *loop = peer_loop(peer);
+    if (loop->lingering >= LOOP_LINGERING_MAX || shutdown(peer->fd, SHUT_WR) != 0) {
+        peer_life_drop(peer);
+        return;
+    }
+    loop->lingering++;
+    peer->flags |= PEER_SHUT;
+    timer_set(&loop->wheel, &peer->deadline, loop->now_ms + LINGER_MS);
+}
+
+void peer_life_flushed(struct peer *peer)
+{
+    if (peer->flags & (PEER_SHUT | PEER_GONE))
+        return;
+    if (peer->flags & PEER_BROKEN)
+        peer_life_drop(peer);
+    else if (peer_backlog(peer) > 0)
+        return; /* on_poll or on_overdue goes on */
+    else if (peer->flags & PEER_EOF)
+        peer_life_drop(peer);
+    else
+        linger(peer);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    release((struct peer *)handle);
+}
+
+void peer_life_drop(struct peer *peer)
+{
+    struct listener *listener = peer_home(peer);
+    struct loop *loop = listener->loop;
+    if (peer->flags & PEER_GONE)
+        return;
+    peer->flags |= PEER_GONE;
+    if (peer->flags & PEER_SHUT)
+        loop->lingering--;
+    list_remove(&peer->turn);
+    list_remove(&peer->siblings);
+    timer_cancel(&loop->wheel, &peer->deadline);
+    outgoing_clear(&peer->out, &loop->chunks);
+    if (listener->stack->layer)
+        outgoing_clear(&peer_layered(peer)->wire, &loop->chunks);
+    free(peer->why);
+    listener->connections--;
+    listener->stats->sockets--;
+    uv_close((uv_handle_t *)&peer->poll,
+             on_closed); /* before close(): it must not poll a dead fd */
+    close(peer->fd);
+}
+
+void peer_life_kill(struct peer *peer, const char *why)
+{
+    peer_close(peer, "%s", why);
+    if (!(peer->flags & PEER_ENDED)) {
+        list_remove(&peer->turn);
+        end(peer);
+    }
+    peer_life_drop(peer);
+}

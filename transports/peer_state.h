@@ -1,0 +1,171 @@
+/* peer_state: the inside of a peer, and what the files peer*.c ask of each other.
+ *
+ * A peer's life: admitted (peer_life_admit: protocol.open) -> perhaps closing (peer_close, or the
+ * transport has lost it; in loop.ending until the current callback is over) -> ended
+ * (protocol.close has been called; what was appended is being sent, what arrives is thrown away) ->
+ * shut (our FIN is sent, we wait for theirs) -> gone (socket closed; libuv frees the memory soon).
+ * Each step happens once and there is no way back.
+ *
+ * Most peers are idle most of the time and there are many of them: this struct is what one costs.
+ * What is rare is behind a pointer. */
+#ifndef SIOTD_TRANSPORTS_PEER_STATE_H
+#define SIOTD_TRANSPORTS_PEER_STATE_H
+
+#include "base/buffer.h"
+#include "transports/layer.h"
+#include "transports/listener_state.h"
+#include "transports/outgoing.h"
+#include "transports/peer.h"
+
+enum peer_flag {
+    PEER_CLOSING = 1 << 0,
+    PEER_ENDED = 1 << 1,
+    PEER_SHUT = 1 << 2,
+    PEER_GONE = 1 << 3,
+    PEER_OPENED = 1 << 4,      /* protocol.open has been called, so close must be */
+    PEER_BLOCKED = 1 << 5,     /* the kernel takes no more: wait for writable */
+    PEER_FULL = 1 << 6,        /* the backlog has passed out_buffer: protocol.drained is owed */
+    PEER_PAUSED = 1 << 7,      /* not read until it reads */
+    PEER_BROKEN = 1 << 8,      /* sending is pointless; what has arrived still counts */
+    PEER_EOF = 1 << 9,         /* its FIN has been seen */
+    PEER_DRIBBLES = 1 << 10,   /* a packet arrives in small pieces: collect them in `in` */
+    PEER_IPV6 = 1 << 11,       /* address.ipv6 is used */
+    PEER_WATCH_READ = 1 << 12, /* what libuv polls for */
+    PEER_WATCH_WRITE = 1 << 13,
+};
+
+/* What a peer in trouble needs in addition. */
+struct strain {
+    struct timer timer;
+    struct peer *peer;
+    uint64_t progress_ms; /* when the kernel last took something */
+};
+
+struct peer {
+    uv_poll_t poll;        /* data: the listener */
+    struct list siblings;  /* in listener.peers */
+    struct list turn;      /* in loop.dirty or loop.ending */
+    struct timer deadline; /* the protocol's; from ended on, ours */
+    struct outgoing out;   /* what the protocol has appended */
+    struct buffer in;      /* an incomplete packet; empty and without memory when there is none */
+    char *name;            /* escaped; NULL when not given */
+    union {
+        struct strain *strain; /* until closing; NULL without trouble */
+        char *why;             /* from closing on; NULL when there was no memory for it */
+    };
+    union {
+        uint8_t ipv4[4];
+        uint8_t (*ipv6)[16]; /* owned */
+    } address;
+    int fd;
+    uint16_t flags; /* enum peer_flag */
+    uint16_t port;  /* host order; 0 for unix */
+};
+
+/* Of a peer on a stack with a layer; lies behind the protocol's state. */
+struct layered {
+    struct outgoing wire; /* what the layer has emitted */
+    bool open;            /* layer.open has been called, close has not */
+};
+
+enum { PEER_STATE_ALIGN = 16 };
+
+static inline size_t peer_aligned(size_t size)
+{
+    return (size + PEER_STATE_ALIGN - 1) & ~(size_t)(PEER_STATE_ALIGN - 1);
+}
+
+static inline struct listener *peer_home(const struct peer *peer)
+{
+    return peer->poll.data;
+}
+
+static inline struct loop *peer_loop(const struct peer *peer)
+{
+    return peer_home(peer)->loop;
+}
+
+static inline const struct protocol *peer_protocol(const struct peer *peer)
+{
+    return peer_home(peer)->service.protocol;
+}
+
+/* The protocol's state. */
+static inline void *peer_state(struct peer *peer)
+{
+    return (uint8_t *)peer + peer_aligned(sizeof(*peer));
+}
+
+/* The layer of the stack, or NULL. */
+static inline const struct layer *peer_layer(const struct peer *peer)
+{
+    return peer_home(peer)->stack->layer;
+}
+
+/* Only on a stack with a layer. */
+static inline struct layered *peer_layered(const struct peer *peer)
+{
+    return (struct layered *)((uint8_t *)peer + peer_aligned(sizeof(*peer)) +
+                              peer_aligned(peer_protocol(peer)->state_size));
+}
+
+static inline void *peer_layer_state(const struct peer *peer)
+{
+    return (uint8_t *)peer_layered(peer) + peer_aligned(sizeof(struct layered));
+}
+
+/* ---- peer_life.c ---- */
+
+/* Makes a peer of an accepted socket and opens its protocol. Returns 0, or -errno with the socket
+ * still the caller's. `from` is its address. */
+int peer_life_admit(struct listener *listener, int fd, const struct sockaddr_storage *from);
+
+/* The transport has lost the peer: as peer_close, and nothing more can be sent. `error` is an
+ * errno, 0 for an end of file. */
+void peer_life_lost(struct peer *peer, int error);
+
+/* Ends every peer that is marked closing. Runs between callbacks, never inside one of a protocol.
+ */
+void peer_life_settle(struct loop *loop);
+
+/* Of an ended peer whose last flush is over: says goodbye or lets it go, as far as that is due. */
+void peer_life_flushed(struct peer *peer);
+
+/* Closes the socket at once. The peer must be ended. */
+void peer_life_drop(struct peer *peer);
+
+/* Ends and drops, whatever the state. */
+void peer_life_kill(struct peer *peer, const char *why);
+
+/* Tells libuv what this peer waits for now. */
+void peer_life_watch(struct peer *peer);
+
+/* The peer's strain, made when there is none; NULL when out of memory or closing. */
+struct strain *peer_life_strain(struct peer *peer);
+void peer_life_relax(struct peer *peer);
+
+/* ---- peer_input.c ---- */
+
+/* Reads once, or a few times when much is there, and gives it to the protocol. */
+void peer_input_read(struct peer *peer);
+
+/* The socket has failed: what has arrived before is still given to the protocol, then the peer is
+ * lost. */
+void peer_input_drain(struct peer *peer);
+
+/* ---- peer_output.c ---- */
+
+/* Notes that the peer has something to flush. */
+void peer_output_due(struct peer *peer);
+
+/* Sends as much as the kernel takes of what the peer has appended. */
+void peer_output_flush(struct peer *peer);
+
+/* Flushes each peer that has something to say, a bounded number of times. */
+void peer_output_flush_dirty(struct loop *loop);
+
+/* At the end of a peer's life on a stack with a layer: turns what is left into wire bytes, and
+ * closes the layer. */
+void peer_output_seal(struct peer *peer);
+
+#endif
