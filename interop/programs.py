@@ -126,6 +126,8 @@ class Mixed:
     def __init__(self, tally, broker, tools):
         self.tally = tally
         self.port = broker.port
+        # Mosquitto 2.0.11 lets QoS 2 messages of one publisher overtake each other.
+        self.loose = broker.kind == "mosquitto"
         self.tools = tools
         self.topic = "mixed"
         self.ready = {}
@@ -159,7 +161,6 @@ class Mixed:
         count = sum(len(numbers) for _, numbers in wanted.values())
         subs = {(name, version): self.program(name, "sub", self.port, version, f"{self.topic}/#", count)
                 for name in self.ready for version in PROGRAMS[name]}
-        heard = {}
         for key, sub in list(subs.items()):
             try:
                 sub.wait_line("^ready$", 20)
@@ -178,7 +179,6 @@ class Mixed:
         for key, sub in subs.items():
             run_case(self.tally, f"{key[0]} in MQTT {VERSION_NAMES[key[1]]} hears what all publish",
                      lambda _, sub=sub: self.compare(sub, wanted), None)
-        return heard
 
     def compare(self, sub, wanted):
         try:
@@ -191,7 +191,10 @@ class Mixed:
                 topic, qos, payload = line.split("|")
                 heard.setdefault((topic, int(qos)), []).append(payload)
         for topic, (qos, numbers) in wanted.items():
-            same(heard.get((topic, qos)), numbers, f"{topic} with QoS {qos}; {sub.said()}")
+            got = heard.get((topic, qos))
+            if self.loose and qos == 2 and got:
+                got = sorted(got, key=int)
+            same(got, numbers, f"{topic} with QoS {qos}; {sub.said()}")
         same(len(heard), len(wanted), "topics and QoS heard")
 
 
