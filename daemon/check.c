@@ -1,0 +1,43 @@
+/* check: see check.h. */
+#include "daemon/check.h"
+
+#include "daemon/entry.h"
+#include "daemon/settings.h"
+#include "transports/listener.h"
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+static void check_listener(FILE *to, const struct listener_settings *listener)
+{
+    char line[ENTRY_SIZE], why[512];
+    fprintf(to, "%s\n", entry_text(listener, listener->bind, line));
+    if (listener_probe(listener->bind, why, sizeof(why)) < 0)
+        fprintf(to, "warning: %s: %s\n", listener->name, why);
+}
+
+/* A file that is not there yet is made in its folder. */
+static void check_log(FILE *to, const char *path)
+{
+    char folder[4096];
+    int error = 0;
+    if (path[0] != '/')
+        return;
+    snprintf(folder, sizeof(folder), "%s", path);
+    *strrchr(folder, '/') = '\0';
+    if (access(path, F_OK) == 0)
+        error = access(path, W_OK) == 0 ? 0 : errno;
+    else
+        error = access(folder[0] ? folder : "/", W_OK | X_OK) == 0 ? 0 : errno;
+    if (error)
+        fprintf(to, "warning: log.to: %s: %s\n", path, strerror(error));
+}
+
+void check_print(FILE *to, const struct config *config)
+{
+    for (size_t i = 0; i < config->listener_count; i++)
+        check_listener(to, &config->listeners[i]);
+    check_log(to, process_log(config, false).to);
+    fprintf(to, "memory only: nothing survives a restart\n");
+    fprintf(to, "%s: ok\n", config->path);
+}

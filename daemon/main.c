@@ -1,0 +1,122 @@
+/* main: the command line of siotd. */
+#include "config/options.h"
+#include "daemon/check.h"
+#include "daemon/daemon.h"
+#include "daemon/modules.h"
+#include <getopt.h>
+#include <stdlib.h>
+
+static const char usage[] = "usage: siotd -c FILE [-t] [-v]\n"
+                            "       siotd --options | -V | -h\n";
+static const char help[] =
+    "\n"
+    "  -c FILE     read the configuration from FILE\n"
+    "  -t          check it, print who would get in where, and exit\n"
+    "  -v          log at level debug, whatever the configuration says\n"
+    "  -V          print the version and exit\n"
+    "  --options   print every option of the configuration and exit\n"
+    "  -h          print this and exit\n"
+    "\n"
+    "SIGHUP reads the configuration again, SIGUSR1 opens the log file again, SIGTERM stops.\n"
+    "Exit status: 0 ok, 1 failure, 2 wrong usage, 3 bad configuration.\n";
+
+struct command {
+    const char *path; /* -c */
+    bool check, verbose;
+};
+
+static void print_mistake(void *to, const char *line)
+{
+    fprintf(to, "%s\n", line);
+}
+
+/* Whether everything printed has reached its file. */
+static int printed(void)
+{
+    return fflush(stdout) == 0 && !ferror(stdout) ? DAEMON_OK : DAEMON_FAILED;
+}
+
+static int check(const char *path)
+{
+    struct report report;
+    report_init(&report, path);
+    struct config *config = config_load(path, modules_schema(), &report);
+    report_show(&report, print_mistake, stderr);
+    report_clear(&report);
+    if (!config)
+        return DAEMON_BAD_CONFIG;
+    check_print(stdout, config);
+    config_free(config);
+    return printed();
+}
+
+static int run(const struct command *command)
+{
+    struct daemon daemon;
+    enum daemon_status status = daemon_start(&daemon, command->path, command->verbose);
+    if (status == DAEMON_OK)
+        daemon_run(&daemon);
+    daemon_clear(&daemon);
+    return status;
+}
+
+static int wrong_usage(const char *why)
+{
+    fprintf(stderr, "siotd: %s\n%s", why, usage);
+    return DAEMON_USAGE;
+}
+
+static int print_help(void)
+{
+    printf("%s%s", usage, help);
+    return printed();
+}
+
+static int print_version(void)
+{
+    printf("siotd %s (libuv %s)\n", SIOTD_VERSION, uv_version_string());
+    return printed();
+}
+
+static int print_options(void)
+{
+    options_print(stdout, modules_schema());
+    return printed();
+}
+
+int main(int argc, char **argv)
+{
+    enum { OPTIONS = 256 };
+    static const struct option longs[] = {{"options", no_argument, NULL, OPTIONS},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {"version", no_argument, NULL, 'V'},
+                                          {NULL, 0, NULL, 0}};
+    struct command command = {.path = NULL};
+    for (int letter; (letter = getopt_long(argc, argv, "c:tvVh", longs, NULL)) != -1;) {
+        switch (letter) {
+        case 'c':
+            command.path = optarg;
+            break;
+        case 't':
+            command.check = true;
+            break;
+        case 'v':
+            command.verbose = true;
+            break;
+        case 'V':
+            return print_version();
+        case 'h':
+            return print_help();
+        case OPTIONS:
+            return print_options();
+        default:
+            fputs(usage, stderr);
+            return DAEMON_USAGE;
+        }
+    }
+    if (optind < argc)
+        return wrong_usage("there is an argument too many");
+    if (!command.path)
+        return wrong_usage("-c FILE is missing");
+    return command.check ? check(command.path) : run(&command);
+}

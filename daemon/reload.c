@@ -1,0 +1,108 @@
+/* reload: see reload.h. Stands beside the way of a message.
+ *
+ * Two steps, and between them the point of no return. First all that can fail: reading, comparing,
+ * opening the log. Then the exchange, which cannot: members change hands, nothing is allocated. It
+ * runs on the loop's thread between two events, so no message sees half of it. */
+#include "daemon/reload.h"
+
+#include "base/log.h"
+#include "config/changes.h"
+#include "daemon/daemon.h"
+#include "daemon/modules.h"
+#include "daemon/settings.h"
+#include "transports/listener.h"
+#include <stdio.h>
+
+static void log_mistake(void *unused, const char *line)
+{
+    (void)unused;
+    log_line(LOG_ERROR, "siotd", "reload: %s", line);
+}
+
+/* The configuration as the file now has it, or NULL, explained. */
+static struct config *read_again(const char *path)
+{
+    struct report report;
+    report_init(&report, path);
+    struct config *wanted = config_load(path, modules_schema(), &report);
+    report_show(&report, log_mistake, NULL);
+    report_clear(&report);
+    return wanted;
+}
+
+static bool touches(const struct changes *changes, const char *section)
+{
+    for (size_t i = 0; i < changes->count; i++)
+        if (strcmp(changes->all[i].section, section) == 0)
+            return true;
+    return false;
+}
+
+/* The last thing that can fail. The old log stays when it does. */
+static bool open_log(const struct daemon *daemon, const struct config *wanted,
+                     const struct changes *changes)
+{
+    if (!touches(changes, "log"))
+        return true;
+    struct log_settings settings = process_log(wanted, daemon->verbose);
+    int error = log_open(&settings);
+    if (error)
+        log_line(LOG_ERROR, "siotd", "reload: log.to: %s: %s", settings.to, strerror(-error));
+    return error == 0;
+}
+
+static void log_change(const struct change *change, const char *outcome)
+{
+    char key[CHANGE_KEY_SIZE], before[VALUE_TEXT_SIZE], after[VALUE_TEXT_SIZE];
+    log_line(LOG_INFO, "siotd", "reload: %s: %s -> %s %s", change_key(change, key),
+             change_old(change, before), change_new(change, after), outcome);
+}
+
+/* The members change hands, then all who keep something of their own are told. */
+static void adopt(struct daemon *daemon, const struct changes *changes)
+{
+    for (size_t i = 0; i < changes->count; i++) {
+        const struct change *change = &changes->all[i];
+        log_change(change, change_reloadable(change) ? "applied" : "needs restart");
+        if (change_reloadable(change))
+            change_adopt(change);
+    }
+    for (size_t i = 0; i < daemon->listener_count; i++) {
+        const struct listener_settings *settings = &daemon->config->listeners[i];
+        const struct protocol *protocol = modules_protocol(settings->protocol);
+        listener_apply(
+            daemon->listeners[i], settings,
+            protocol->options ? config_section(daemon->config, protocol->options->section) : NULL);
+    }
+    if (touches(changes, ""))
+        pulse_changed(&daemon->pulse);
+}
+
+/* Whether the running configuration is now as the file, as far as it can be. */
+static bool take_over(struct daemon *daemon, const struct config *wanted)
+{
+    struct changes changes;
+    if (changes_find(daemon->config, wanted, &changes) < 0) {
+        log_line(LOG_ERROR, "siotd", "reload: out of memory");
+        return false;
+    }
+    bool possible = open_log(daemon, wanted, &changes);
+    if (possible) {
+        adopt(daemon, &changes);
+        log_line(LOG_INFO, "siotd", "reload: done, %zu keys differed", changes.count);
+    }
+    changes_clear(&changes);
+    return possible;
+}
+
+void reload(struct daemon *daemon)
+{
+    notify_reloading(&daemon->notify);
+    struct config *wanted = read_again(daemon->config->path);
+    bool done = wanted && take_over(daemon, wanted);
+    if (!done)
+        log_line(LOG_ERROR, "siotd", "reload: nothing has changed, the old configuration stays");
+    config_free(wanted);
+    notify_ready(&daemon->notify,
+                 done ? "running, configuration reloaded" : "running, the last reload failed");
+}
