@@ -26,8 +26,7 @@ struct client {
     struct crowd *crowd;
     struct wire wire;
     enum client_state state;
-    uint32_t number;   /* its place among the members */
-    uint32_t expected; /* of a flow with several receivers: the sequence number due next */
+    uint32_t number; /* its place among the members */
     uint16_t receive_maximum;
     uint16_t next_id;    /* for SUBSCRIBE */
     bool dirty, blocked; /* in crowd's dirty list; waiting for EPOLLOUT */

@@ -131,6 +131,19 @@ static int store(struct options *options, const char *name, const char *text)
     return -1;
 }
 
+/* Each publisher keeps its window as ready-made frames. */
+static int check_ring(const struct options *options)
+{
+    uint64_t bytes =
+        (uint64_t)options_clients(options, 100) * options->window * 2 * options->payload_len;
+
+    if (bytes <= OPTIONS_RING_MAX)
+        return 0;
+    fprintf(stderr, "siotd-bench: clients x window x payload would take %llu MiB; at most %d MiB\n",
+            (unsigned long long)(bytes >> 20), OPTIONS_RING_MAX >> 20);
+    return -1;
+}
+
 int options_parse(struct options *options, int argc, char **argv)
 {
     *options = (struct options){.host = "127.0.0.1",
@@ -162,7 +175,7 @@ int options_parse(struct options *options, int argc, char **argv)
     }
     if (!options->window)
         options->window = options->qos == 0 ? 100 : 20;
-    return 0;
+    return check_ring(options);
 }
 
 uint32_t options_clients(const struct options *options, uint32_t usual)

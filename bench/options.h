@@ -15,6 +15,7 @@ enum {
     OPTIONS_CLIENTS_MAX = 100000,
     OPTIONS_COUNT_MAX = 2000000,
     OPTIONS_RATE_MAX = 2000000,
+    OPTIONS_RING_MAX = 1 << 30, /* bytes of frames under way */
 };
 
 struct options {

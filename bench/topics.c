@@ -1,5 +1,5 @@
 /* Names only. The devices of the many filters stand in sites of a thousand, as they would in a
- * building: site/00012/dev/0012345/temp. */
+ * building: site/00012/dev/0012345/sensor/temp. */
 #include "bench/topics.h"
 
 #include <stdio.h>
@@ -27,8 +27,8 @@ size_t topics_fan(uint32_t n, char *text)
 
 size_t topics_device(uint32_t device, char *text)
 {
-    return (size_t)snprintf(text, TOPICS_MAX, "site/%05u/dev/%07u/temp", device / DEVICES_PER_SITE,
-                            device);
+    return (size_t)snprintf(text, TOPICS_MAX, "site/%05u/dev/%07u/sensor/temp",
+                            device / DEVICES_PER_SITE, device);
 }
 
 size_t topics_filter(uint32_t n, char *text)
@@ -39,11 +39,11 @@ size_t topics_filter(uint32_t n, char *text)
         return topics_device(device, text);
     switch (device % 3) {
     case 0:
-        return (size_t)snprintf(text, TOPICS_MAX, "site/+/dev/%07u/temp", device);
+        return (size_t)snprintf(text, TOPICS_MAX, "site/+/dev/%07u/sensor/temp", device);
     case 1:
-        return (size_t)snprintf(text, TOPICS_MAX, "site/%05u/dev/%07u/#", site, device);
+        return (size_t)snprintf(text, TOPICS_MAX, "site/%05u/dev/%07u/sensor/#", site, device);
     default:
-        return (size_t)snprintf(text, TOPICS_MAX, "+/%05u/dev/%07u/temp", site, device);
+        return (size_t)snprintf(text, TOPICS_MAX, "+/%05u/dev/%07u/sensor/temp", site, device);
     }
 }
 
@@ -63,7 +63,7 @@ void topics_set_device(uint8_t *topic, uint32_t device)
 
 size_t topics_retained(uint32_t n, char *text)
 {
-    return (size_t)snprintf(text, TOPICS_MAX, "bench/retained/%07u", n);
+    return (size_t)snprintf(text, TOPICS_MAX, "bench/retained/%07u/state", n);
 }
 
 void topics_set_retained(uint8_t *topic, uint32_t n)

@@ -26,7 +26,7 @@ size_t topics_device(uint32_t device, char *text);
 /* Writes a device's numbers into a topic that topics_device made. */
 void topics_set_device(uint8_t *topic, uint32_t device);
 
-/* bench/retained/0000017. */
+/* bench/retained/0000017/state. */
 size_t topics_retained(uint32_t n, char *text);
 void topics_set_retained(uint8_t *topic, uint32_t n);
 size_t topics_all_retained(uint32_t n, char *text);

@@ -54,6 +54,6 @@ int work_idle(struct crowd *crowd, struct report *report)
     making = measure_since(crowd, &start);
     if (measure_memory(crowd, &after) < 0)
         return -1;
-    report_growth(crowd, report, "connections", count, &making, &before, &after);
+    report_growth(crowd, report, "connections", count - 1, &making, &before, &after);
     return 0;
 }
