@@ -5,6 +5,7 @@
  *
  * Nothing is copied and nothing allocated here: the message is made of slices of the packet and
  * lives on the stack; who must keep it has the core make the one copy. */
+#include "base/utf8.h"
 #include "protocols/mqtt/aliases.h"
 #include "protocols/mqtt/packets.h"
 #include "protocols/mqtt/reasons.h"
@@ -25,6 +26,9 @@ static bool check_offer(const struct mqtt_options *options, const struct mqtt_pu
     if (p->retain && !options->retain)
         return mqtt_fail(fault, MQTT_RETAIN_NOT_SUPPORTED, 0, "MQTT-3.2.2-14",
                          "retained messages are not on offer");
+    if (!utf8_clean(p->topic)) /* what the specification lets a server refuse is refused */
+        return mqtt_fail(fault, MQTT_TOPIC_NAME_INVALID, 0, "5.0 section 1.5.4",
+                         "control or non-character in the topic");
     return true;
 }
 

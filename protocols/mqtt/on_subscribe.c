@@ -3,6 +3,7 @@
  * The decoder has judged the whole packet before the first filter is looked at here, so a faulty
  * one changes nothing; after that each filter is judged alone [MQTT-3.8.4-5, MQTT-3.8.4-6]. The
  * answer leaves before the first retained message: those follow in later turns (broker_work). */
+#include "base/utf8.h"
 #include "broker/topic.h"
 #include "protocols/mqtt/packets.h"
 #include "protocols/mqtt/reasons.h"
@@ -35,6 +36,30 @@ static bool check_answer(const struct mqtt_connection *c, size_t size, struct mq
     return mqtt_fits(c, size) ||
            mqtt_fail(fault, MQTT_PACKET_TOO_LARGE, 0, "MQTT-3.1.2-24",
                      "the answer would be above the client's Maximum Packet Size");
+}
+
+/* The syntax of filters [MQTT-4.7.1-1, MQTT-4.7.1-2, MQTT-4.7.3-1, MQTT-4.8.2-1], whatever the
+ * limits are, and no control characters. */
+static bool is_filter(struct slice s)
+{
+    struct slice group, filter;
+    return utf8_clean(s) && topic_split_share(s, &group, &filter) != TOPIC_SHARE_MALFORMED &&
+           topic_filter_valid(filter, UINT16_MAX, UINT16_MAX + 1);
+}
+
+/* 5.0 has a reason code for one filter that is none; in 3.x it makes the packet wrong, before any
+ * of its filters has had an effect. */
+static bool check_filters(const struct mqtt_connection *c, struct slice rest,
+                          struct mqtt_fault *fault)
+{
+    struct mqtt_subscription wish;
+    if (c->version == MQTT_5)
+        return true;
+    while (mqtt_next_subscription(&rest, &wish))
+        if (!is_filter(wish.filter))
+            return mqtt_fail(fault, MQTT_TOPIC_FILTER_INVALID, 4, "MQTT-4.7.1-1",
+                             "not a topic filter");
+    return true;
 }
 
 /* What this server was told not to offer; MQTT_SUCCESS when nothing of it is asked for. */
@@ -73,7 +98,9 @@ static enum mqtt_reason subscribe(struct mqtt_connection *c, const struct mqtt_s
         .retain_handling = wish->retain_handling,
         .identifier = identifier,
     };
-    enum mqtt_reason reason = not_offered(options, wish->filter, identifier != 0);
+    enum mqtt_reason reason = is_filter(wish->filter)
+                                  ? not_offered(options, wish->filter, identifier != 0)
+                                  : MQTT_TOPIC_FILTER_INVALID;
     if (reason == MQTT_SUCCESS)
         reason = mqtt_subscribe_reason(
             broker_subscribe(c->broker, c->session, wish->filter, &granted), granted.qos);
@@ -92,7 +119,8 @@ bool mqtt_on_subscribe(struct mqtt_connection *c, const struct mqtt_header *head
     if (!mqtt_decode_subscribe(header, packet, version, &limits, &s, fault))
         return false;
     size_t size = mqtt_suback_size(version, s.count, NULL), count = 0;
-    if (!check_answer(c, size, fault) || !reasons_init(&reasons, s.count, fault))
+    if (!check_filters(c, s.filters, fault) || !check_answer(c, size, fault) ||
+        !reasons_init(&reasons, s.count, fault))
         return false;
     struct slice rest = s.filters;
     struct mqtt_subscription wish;

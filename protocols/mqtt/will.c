@@ -4,6 +4,7 @@
  * when it fires: it must be no way around them. */
 #include "protocols/mqtt/packets.h"
 
+#include "base/utf8.h"
 #include "broker/topic.h"
 
 #include <stdlib.h>
@@ -28,6 +29,11 @@ static bool may_use(const struct broker_limits *limits, const struct identity *i
 {
     if (!topic_name_valid(topic, limits->topic_length, limits->topic_levels)) {
         *no = (struct mqtt_objection){MQTT_TOPIC_NAME_INVALID, "will topic too long or too deep"};
+        return false;
+    }
+    if (!utf8_clean(topic)) {
+        *no = (struct mqtt_objection){MQTT_TOPIC_NAME_INVALID,
+                                      "control or non-character in the will topic"};
         return false;
     }
     if (!authorise(identity, ACTION_WILL, topic, NULL)) {
