@@ -154,7 +154,9 @@ def ctest(build, title, selection, limit_s=600, environment=None):
                 count.failed += 1
             print(f"{reason.group(0) if reason else 'FAILED (not run)'} [{case.get('name')}]")
         else:
-            print(f"FAILED {case.get('name')}\n{indented(output)}")
+            failure = case.find("failure")
+            why = failure.get("message", "") if failure is not None else ""
+            print(f"FAILED {case.get('name')} {why}\n{indented(output)}")
             count.add(counted(output, False))
     total = Count()
     for label, count in sorted(by_label.items()):
