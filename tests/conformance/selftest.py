@@ -5,6 +5,7 @@ A socket pair stands in for the server, so that it can misbehave.
 """
 
 import os
+import re
 import socket
 import sys
 import unittest
@@ -141,6 +142,24 @@ class Server(unittest.TestCase):
     def test_a_packet_that_ends_early(self):
         self.breaks("shorter than", CONNACK, "40 01 00")
         self.breaks("too many", CONNACK, '40 [ 00 01 10 00 "x" ]')
+
+
+class Numbers(unittest.TestCase):
+    """vuln.md, CMakeLists.txt and the tests that exist name the same numbers."""
+
+    def test_every_number_that_has_a_test_is_run_and_listed(self):
+        here = os.path.dirname(os.path.abspath(__file__))
+        sys.path.insert(0, os.path.join(here, "vuln"))
+        import run
+        existing = set(run.find_cases()) | set(run.find_transcripts())
+        with open(os.path.join(here, "CMakeLists.txt"), encoding="utf-8") as build:
+            line = re.search(r"set\(vuln_numbers (.*?)\)", build.read())[1]
+        self.assertEqual(set(line.split()), existing)
+        with open(os.path.join(here, "vuln.md"), encoding="utf-8") as table:
+            rows = re.findall(r"(?m)^\| (\d\d) \|.*\| (.*) \|$", table.read())
+        self.assertEqual([n for n, _ in rows], [f"{n:02}" for n in range(1, 44)])
+        listed = {n for n, where in rows if "vuln" in where}
+        self.assertEqual(listed, existing)
 
 
 class Notation(unittest.TestCase):
