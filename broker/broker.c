@@ -2,7 +2,11 @@
 #include "broker/core.h"
 #include <stdlib.h>
 
-enum { HOUSEKEEPING_MS = 1000, SWEEP_BUDGET = 20000 };
+enum {
+    HOUSEKEEPING_MS = 1000,
+    SWEEP_BUDGET = 20000,
+    REPLAY_BUDGET = 16384, /* nodes that all replays together look at in one turn */
+};
 
 static void housekeeping(struct timer *timer)
 {
@@ -98,14 +102,25 @@ struct stats *broker_stats(struct broker *broker)
     return &broker->stats;
 }
 
+/* Each in turn and then to the end of the line, so that whoever the budget leaves out comes first
+ * in the next turn. */
+static void work_replays(struct broker *broker)
+{
+    uint64_t budget = REPLAY_BUDGET;
+    struct list end; /* behind those that were here when the turn began */
+    list_append(&broker->replaying, &end);
+    struct list *link;
+    while (budget && (link = list_first(&broker->replaying)) != &end) {
+        list_remove(link);
+        list_append(&broker->replaying, link);
+        replay_work(list_item(link, struct replay, link)->session, &budget);
+    }
+    list_remove(&end);
+}
+
 bool broker_work(struct broker *broker)
 {
-    bool more = false;
-    list_each(link, &broker->replaying)
-    {
-        struct replay *replay = list_item(link, struct replay, link);
-        more |= replay_work(replay->session);
-    }
+    work_replays(broker);
     will_work(broker);
-    return more;
+    return !list_empty(&broker->replaying);
 }

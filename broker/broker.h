@@ -48,7 +48,7 @@ struct connect_request {
     bool clean_start;
     uint32_t expiry_s;        /* after the connection has ended; 0: at once */
     uint16_t receive_maximum; /* the client's window for QoS 1 and 2, 1..65535 */
-    struct will *will;        /* or NULL; from malloc; the core owns it and its message on success */
+    struct will *will; /* or NULL; from malloc; the core owns it and its message on success */
 };
 
 /* Makes or resumes the session of that client id and binds it to `sink`. A connection that held it

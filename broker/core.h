@@ -3,6 +3,7 @@
 #define SIOTD_BROKER_CORE_H
 
 #include "base/map.h"
+#include "broker/replay.h"
 #include "broker/retained.h"
 #include "broker/router.h"
 #include "broker/session.h"
@@ -35,9 +36,11 @@ struct broker {
     struct list wills;     /* struct fired_will: those that the rate holds back */
     uint64_t wills_second; /* the second the rate counts in */
     uint64_t wills_fired;  /* in that second */
+    uint64_t wills_bytes;  /* held back */
     struct timer housekeeping;
     struct list free_outgoing; /* pool */
     uint32_t free_outgoing_count;
+    uint32_t hand_ons; /* outbox.c: a number for each time a session hands on */
     struct sys sys;
 };
 
@@ -47,7 +50,8 @@ struct origin {
     struct session *session;         /* for no-local; NULL when gone */
     const struct identity *identity; /* NULL: the daemon, which needs no leave */
     const char *mountpoint;
-    bool refusable; /* somebody waits for the verdict; else what does not fit is dropped */
+    bool refusable; /* somebody waits for the verdict; else what does not fit is dropped, and what
+                       cannot be retained is delivered all the same */
     enum action action;
 };
 
@@ -55,25 +59,21 @@ struct origin {
 enum verdict publish_route(struct broker *broker, const struct origin *origin,
                            struct message *message);
 
-/* share.c: finds a member that can take the delivery and offers it. With `except` that session is
- * left out; with `online_only` only a connected one will do. False when there is none. */
-bool share_dispatch(struct broker *broker, struct share *share, const struct message *message,
-                    const struct delivery *delivery, const struct session *except,
-                    bool online_only);
+/* share.c: finds a member that can take the delivery and gives it that. With `except` that session
+ * is left out; with `online_only` only a connected one will do. Of the delivery only message, qos
+ * (as published) and frames are looked at. False when there is none. */
+bool share_dispatch(struct share *share, const struct delivery *delivery,
+                    const struct session *except, bool online_only);
 
-/* share.c: whether some member could take it. */
-bool share_has_room(const struct share *share, const struct session *except, uint8_t qos,
-                    size_t message_size);
-
-/* share.c: moves what `session` can spare to other members. `only` NULL: of all its shares. */
-void share_move(struct session *session, const struct share *only, bool online_only);
+/* share.c: whether the message would find a member, or none of them wants more than QoS 0. */
+bool share_has_room(const struct share *share, const struct message *message);
 
 /* will.c */
 void will_free(struct will *will);
 /* Publishes the session's will now (or when the rate allows) and takes it from the session. */
 void will_fire(struct session *session);
 /* Goes on with wills that the rate held back. */
-bool will_work(struct broker *broker);
+void will_work(struct broker *broker);
 void wills_clear(struct broker *broker);
 
 /* auth for one route of one session. */

@@ -124,6 +124,15 @@ static const struct option_row rows[] = {
      .unlimited = true,
      .reloadable = true,
      .help = "wills published per second; the others wait their turn"},
+    {.name = "wills_bytes",
+     .type = OPTION_SIZE,
+     .offset = AT(wills_bytes),
+     .fallback = "64MiB",
+     .min = 0,
+     .max = UINT64_C(1) << 40,
+     .unlimited = true,
+     .reloadable = true,
+     .help = "bytes of the wills that wait their turn; what goes beyond is dropped"},
 };
 
 const struct option_table broker_limit_options = OPTION_TABLE("limits", rows, struct broker_limits);

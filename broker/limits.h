@@ -26,6 +26,7 @@ struct broker_limits {
     uint64_t retained_bytes;    /* topic and payload bytes of those */
     uint64_t retained_per_turn; /* replayed to one session per turn of the loop */
     uint64_t wills_per_second;  /* delayed and connection-loss wills fired, whole broker */
+    uint64_t wills_bytes;       /* of those that wait for that, whole broker */
 };
 
 extern const struct option_table broker_limit_options;

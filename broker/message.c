@@ -9,6 +9,7 @@ static struct message *copy(const struct message *m)
         return NULL;
     *owned = *m;
     owned->held = NULL;
+    owned->stored = 0;
     owned->refs = 1;
     uint8_t *to = (uint8_t *)(owned + 1);
     owned->topic = memcpy(to, m->topic, m->topic_len);

@@ -21,6 +21,7 @@ struct message {
     bool retain;          /* as published */
     int64_t expires_ms;   /* wall clock, ms since 1970; 0: never [MQTT-3.3.2-5] */
     struct message *held; /* of a borrowed message: its owned copy once there is one */
+    uint64_t stored;      /* of an owned one that is retained: its number in the order of storing */
 };
 /* `properties` is what MQTT 5.0 passes on unaltered and in order (payload format, content type,
  * response topic, correlation data, user properties; sections 3.3.2.3.2 to 3.3.2.3.7), in that

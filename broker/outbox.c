@@ -1,9 +1,9 @@
 /* outbox: see outbox.h. publish.c -> outbox_offer -> sink.deliver; the client's answers come back
  * through session_acknowledged.
  *
- * Invariants: an outgoing stands in exactly one of the three lists; it holds a packet id exactly
- * when it is in resend or inflight; `outstanding` counts those with the flag set, all of them in
- * inflight. */
+ * Invariants: an outgoing stands in exactly one of the four lists; it holds a packet id exactly
+ * when it is in resend or inflight; in inflight all are `outstanding`, elsewhere none; a message is
+ * missing only from what is RELEASED, which is never in resend while a sink is bound. */
 #include "broker/outbox.h"
 #include "broker/core.h"
 #include <stdlib.h>
@@ -34,8 +34,7 @@ void outgoing_free(struct broker *broker, struct outgoing *o)
         free(o);
         return;
     }
-    list_init(&o->link);
-    list_append(&broker->free_outgoing, &o->link);
+    list_prepend(&broker->free_outgoing, &o->link); /* the next one is still in the cache */
     broker->free_outgoing_count++;
 }
 
@@ -78,6 +77,7 @@ static struct outbox *outbox_of(struct session *session)
     if (!box)
         return NULL;
     list_init(&box->queue);
+    list_init(&box->queue_qos0);
     list_init(&box->resend);
     list_init(&box->inflight);
     inflight_init(&box->ids);
@@ -91,47 +91,69 @@ bool outbox_is_open(const struct session *session)
                                       box->outstanding < session_window(session)));
 }
 
-static bool queue_has_room(const struct session *session, size_t size)
+/* Whether a message of that size may join those that wait. A queue takes at least one, however
+ * large. */
+static bool fits(const struct broker_limits *limits, struct backlog waiting, size_t size)
 {
-    const struct broker_limits *limits = session->broker->limits;
-    const struct outbox *box = session->outbox;
-    if (!box || box->queued == 0)
+    if (waiting.messages == 0)
         return limits->queued_messages > 0;
-    return box->queued < limits->queued_messages &&
-           box->queued_bytes + size <= limits->queued_bytes;
+    return waiting.messages < limits->queued_messages &&
+           waiting.bytes + size <= limits->queued_bytes;
+}
+
+/* Whether it fits once all QoS 0 has given way. */
+static bool could_fit(const struct session *session, size_t size)
+{
+    const struct outbox *box = session->outbox;
+    struct backlog waiting = {0};
+    if (box) {
+        waiting.messages = box->queued.messages - box->queued_qos0.messages;
+        waiting.bytes = box->queued.bytes - box->queued_qos0.bytes;
+    }
+    return fits(session->broker->limits, waiting, size);
 }
 
 bool outbox_has_room(const struct session *session, size_t size)
 {
-    return outbox_is_open(session) || queue_has_room(session, size) ||
-           (session->outbox && session->outbox->queued_qos0 > 0);
+    return outbox_is_open(session) || could_fit(session, size);
 }
 
-/* ---- the queue ---- */
+/* ---- the queues ---- */
 
-static void count_queued(struct session *session, const struct outgoing *o, int sign)
+static void count(uint64_t *messages, uint64_t *bytes, size_t size, bool more)
+{
+    if (more) {
+        ++*messages;
+        *bytes += size;
+    } else {
+        --*messages;
+        *bytes -= size;
+    }
+}
+
+static void count_queued(struct session *session, const struct outgoing *o, bool more)
 {
     struct outbox *box = session->outbox;
     struct stats *stats = &session->broker->stats;
     size_t size = message_size(o->message);
-    if (sign > 0) {
-        box->queued++;
-        box->queued_qos0 += o->qos == 0;
-        box->queued_bytes += size;
-        stats->queued_messages++;
-        stats->queued_bytes += size;
-    } else {
-        box->queued--;
-        box->queued_qos0 -= o->qos == 0;
-        box->queued_bytes -= size;
-        stats->queued_messages--;
-        stats->queued_bytes -= size;
-    }
+    count(&stats->queued_messages, &stats->queued_bytes, size, more);
+    count(&box->queued.messages, &box->queued.bytes, size, more);
+    if (o->qos == 0)
+        count(&box->queued_qos0.messages, &box->queued_qos0.bytes, size, more);
 }
 
-static void unqueue(struct session *session, struct outgoing *o)
+static void queue(struct session *session, struct outgoing *o)
 {
-    count_queued(session, o, -1);
+    struct outbox *box = session->outbox;
+    list_append(o->qos ? &box->queue : &box->queue_qos0, &o->link);
+    count_queued(session, o, true);
+}
+
+/* Takes it from the list it is in, which is one of the queues or not. */
+static void leave(struct session *session, struct outgoing *o, bool queued)
+{
+    if (queued)
+        count_queued(session, o, false);
     list_remove(&o->link);
 }
 
@@ -141,52 +163,53 @@ static void drop(struct session *session, struct outgoing *o, enum drop_reason r
     outgoing_free(session->broker, o);
 }
 
-/* A queue that is full lets go of its oldest QoS 0 before anything is refused. */
-static void make_room(struct session *session, size_t size)
+/* A queue that is full lets go of its oldest QoS 0 before anything is refused; of none when that
+ * would not help. */
+static bool make_room(struct session *session, size_t size)
 {
     struct outbox *box = session->outbox;
-    while (box && box->queued_qos0 && !queue_has_room(session, size)) {
-        list_each(link, &box->queue)
-        {
-            struct outgoing *o = list_item(link, struct outgoing, link);
-            if (o->qos != 0)
-                continue;
-            unqueue(session, o);
-            drop(session, o, DROP_QUEUE_FULL);
-            break;
-        }
+    if (!could_fit(session, size))
+        return false;
+    while (box && !fits(session->broker->limits, box->queued, size)) {
+        struct outgoing *oldest = list_item(box->queue_qos0.next, struct outgoing, link);
+        leave(session, oldest, true);
+        drop(session, oldest, DROP_QUEUE_FULL);
     }
+    return true;
 }
 
 static void enqueue(struct session *session, const struct delivery *d, struct share *share)
 {
     struct stats *stats = &session->broker->stats;
-    size_t size = message_size(d->message);
-    make_room(session, size);
-    if (!queue_has_room(session, size)) {
+    if (!make_room(session, message_size(d->message))) {
         stats->dropped[DROP_QUEUE_FULL]++;
         return;
     }
-    struct outbox *box = outbox_of(session);
-    struct outgoing *o = box ? outgoing_of(session->broker, d, share) : NULL;
-    if (!o) {
+    struct outgoing *o = outbox_of(session) ? outgoing_of(session->broker, d, share) : NULL;
+    if (o)
+        queue(session, o);
+    else
         stats->dropped[DROP_NO_MEMORY]++;
-        return;
-    }
-    list_append(&box->queue, &o->link);
-    count_queued(session, o, 1);
 }
 
 /* ---- sending ---- */
 
-static void count_sent(struct session *session, const struct message *m)
+/* The one place where a message leaves the core. */
+static enum sink_answer hand_over(struct session *session, const struct delivery *d)
 {
     struct stats *stats = &session->broker->stats;
-    stats->publish_sent++;
-    stats->publish_bytes_sent += m->payload_len;
+    enum sink_answer answer = session->sink->verbs->deliver(session->sink, d);
+    session->stalled = answer == SINK_FULL;
+    if (answer == SINK_TAKEN) {
+        stats->publish_sent++;
+        stats->publish_bytes_sent += d->message->payload_len;
+    } else if (answer == SINK_TOO_LARGE) {
+        stats->dropped[DROP_TOO_LARGE]++; /* as if it had been sent [MQTT-3.1.2-25] */
+    }
+    return answer;
 }
 
-static enum sink_answer deliver(struct session *session, const struct outgoing *o)
+static enum sink_answer hand_over_kept(struct session *session, const struct outgoing *o)
 {
     struct delivery d = {
         .message = o->message,
@@ -198,51 +221,55 @@ static enum sink_answer deliver(struct session *session, const struct outgoing *
         .retain = o->retain,
         .dup = o->dup,
     };
-    enum sink_answer answer = session->sink->verbs->deliver(session->sink, &d);
-    if (answer == SINK_TAKEN)
-        count_sent(session, o->message);
-    return answer;
+    return hand_over(session, &d);
 }
 
-/* Sends one that is in no list. Returns whether it is dealt with; false: the sink is full, and `o`
- * is as before. */
-static bool send_one(struct session *session, struct outgoing *o)
+enum attempt {
+    LATER,     /* the sink is full: nothing has changed */
+    UNDER_WAY, /* it has been sent and will be answered: await() is next */
+    OVER,      /* nothing more to do: outgoing_free is next */
+};
+
+/* Tries to send one, in whatever list it is, and leaves it there. */
+static enum attempt attempt(struct session *session, struct outgoing *o)
 {
-    struct outbox *box = session->outbox;
+    struct stats *stats = &session->broker->stats;
+    struct inflight *ids = &session->outbox->ids;
     if (message_expired(o->message, session->broker->wall_ms) && !o->dup) {
-        drop(session, o, DROP_EXPIRED); /* [MQTT-3.3.2-5] */
-        return true;
+        stats->dropped[DROP_EXPIRED]++; /* [MQTT-3.3.2-5] */
+        return OVER;
     }
     bool fresh = o->qos && !o->entry.packet_id;
-    if (fresh && inflight_claim(&box->ids, &o->entry) != 0) {
-        drop(session, o, DROP_NO_MEMORY);
-        return true;
+    if (fresh && inflight_claim(ids, &o->entry) != 0) {
+        stats->dropped[DROP_NO_MEMORY]++;
+        return OVER;
     }
-    enum sink_answer answer = deliver(session, o);
-    if (answer == SINK_FULL) {
-        if (fresh)
-            inflight_drop(&box->ids, &o->entry);
-        return false;
-    }
-    if (answer == SINK_TOO_LARGE) {
-        if (o->qos)
-            inflight_drop(&box->ids, &o->entry);
-        drop(session, o, DROP_TOO_LARGE); /* as if it had been sent [MQTT-3.1.2-25] */
-        return true;
-    }
-    if (o->qos == 0) {
-        outgoing_free(session->broker, o);
-        return true;
-    }
-    o->outstanding = true;
-    box->outstanding++;
-    list_append(&box->inflight, &o->link);
-    return true;
+    enum sink_answer answer = hand_over_kept(session, o);
+    if (o->entry.packet_id && (answer == SINK_TOO_LARGE || (answer == SINK_FULL && fresh)))
+        inflight_drop(ids, &o->entry);
+    if (answer == SINK_FULL)
+        return LATER;
+    return answer == SINK_TAKEN && o->qos ? UNDER_WAY : OVER;
 }
 
-/* What was sent on an earlier connection goes first, in its order [MQTT-4.6.0-1]. Returns false
- * when the sink is full or the window closed. */
-static bool pump_list(struct session *session, struct list *from, bool queue)
+/* It waits for the client's answer; it is in no list. */
+static void await(struct session *session, struct outgoing *o)
+{
+    o->outstanding = true;
+    session->outbox->outstanding++;
+    list_append(&session->outbox->inflight, &o->link);
+}
+
+static void settle(struct session *session, struct outgoing *o, enum attempt outcome)
+{
+    if (outcome == UNDER_WAY)
+        await(session, o);
+    else
+        outgoing_free(session->broker, o);
+}
+
+/* Sends from the front. Returns false when the sink is full or the window closed. */
+static bool pump_list(struct session *session, struct list *from, bool queued)
 {
     struct outbox *box = session->outbox;
     struct list *link;
@@ -250,74 +277,60 @@ static bool pump_list(struct session *session, struct list *from, bool queue)
         struct outgoing *o = list_item(link, struct outgoing, link);
         if (o->qos && box->outstanding >= session_window(session))
             return false;
-        if (queue)
-            unqueue(session, o);
-        else
-            list_remove(link);
-        if (!send_one(session, o)) {
-            list_prepend(from, &o->link);
-            if (queue)
-                count_queued(session, o, 1);
+        enum attempt outcome = attempt(session, o);
+        if (outcome == LATER)
             return false;
-        }
+        leave(session, o, queued);
+        settle(session, o, outcome);
     }
     return true;
 }
 
+/* What was sent on an earlier connection goes first, in its order [MQTT-4.6.0-1]; QoS 0 does not
+ * wait for the window. */
 void session_pump(struct session *session)
 {
     struct outbox *box = session->outbox;
     if (!session->sink)
         return;
-    bool more =
-        !box || (pump_list(session, &box->resend, false) && pump_list(session, &box->queue, true));
-    if (more && session->replay)
+    session->stalled = false;
+    bool done = true;
+    if (box) {
+        done = pump_list(session, &box->resend, false) && pump_list(session, &box->queue, true);
+        done = !session->stalled && pump_list(session, &box->queue_qos0, true) && done;
+    }
+    if (done && session->replay)
         replay_wake(session);
 }
 
-static void offer_qos0(struct session *session, const struct delivery *d, struct share *share)
+bool outbox_try(struct session *session, const struct delivery *d, struct share *share)
 {
-    struct stats *stats = &session->broker->stats;
-    bool behind = session->outbox && session->outbox->queued_qos0;
-    if (!session->sink || behind) {
-        if (session->broker->limits->queue_qos0_offline)
-            enqueue(session, d, share);
-        else
-            stats->dropped[DROP_OFFLINE]++;
-        return;
+    if (d->qos == 0)
+        return session->sink && hand_over(session, d) != SINK_FULL;
+    if (!outbox_is_open(session))
+        return false;
+    struct outgoing *o = outbox_of(session) ? outgoing_of(session->broker, d, share) : NULL;
+    if (!o) {
+        session->broker->stats.dropped[DROP_NO_MEMORY]++;
+        return true;
     }
-    switch (session->sink->verbs->deliver(session->sink, d)) {
-    case SINK_TAKEN:
-        count_sent(session, d->message);
-        break;
-    case SINK_FULL:
-        stats->dropped[DROP_SLOW]++;
-        break;
-    case SINK_TOO_LARGE:
-        stats->dropped[DROP_TOO_LARGE]++;
-        break;
-    }
+    enum attempt outcome = attempt(session, o);
+    settle(session, o, outcome); /* LATER: the try is over */
+    return outcome != LATER;
 }
 
 void outbox_offer(struct session *session, const struct delivery *d, struct share *share)
 {
-    if (d->qos == 0) {
-        offer_qos0(session, d, share);
+    const struct outbox *box = session->outbox;
+    bool behind = d->qos == 0 && box && !list_empty(&box->queue_qos0);
+    if (!behind && outbox_try(session, d, share))
         return;
-    }
-    if (!outbox_is_open(session)) {
+    bool may_wait =
+        d->qos || (session->broker->limits->queue_qos0_offline && (behind || !session->sink));
+    if (may_wait)
         enqueue(session, d, share);
-        return;
-    }
-    struct outgoing *o = outbox_of(session) ? outgoing_of(session->broker, d, share) : NULL;
-    if (!o) {
-        session->broker->stats.dropped[DROP_NO_MEMORY]++;
-        return;
-    }
-    if (!send_one(session, o)) {
-        list_append(&session->outbox->queue, &o->link);
-        count_queued(session, o, 1);
-    }
+    else
+        session->broker->stats.dropped[session->sink ? DROP_SLOW : DROP_OFFLINE]++;
 }
 
 /* ---- answers ---- */
@@ -344,6 +357,10 @@ bool session_acknowledged(struct session *session, uint16_t packet_id, enum ackn
         struct outgoing *o = list_item(entry, struct outgoing, entry);
         message_unref(o->message);
         o->message = NULL;
+        if (!o->outstanding) { /* answers what an earlier connection has sent */
+            list_remove(&o->link);
+            await(session, o);
+        }
         session->sink->verbs->release(session->sink, packet_id);
         return true;
     }
@@ -356,6 +373,14 @@ bool session_acknowledged(struct session *session, uint16_t packet_id, enum ackn
 }
 
 /* ---- connections end and begin ---- */
+
+/* A session that waits for nothing needs no outbox. */
+static void trim(struct session *session)
+{
+    const struct outbox *box = session->outbox;
+    if (box && box->queued.messages == 0 && box->ids.count == 0)
+        outbox_free(session, DROP_SESSION_ENDED);
+}
 
 void outbox_detach(struct session *session)
 {
@@ -372,87 +397,84 @@ void outbox_detach(struct session *session)
         list_remove(link);
         list_prepend(&box->resend, link);
     }
-    if (list_empty(&box->resend) && list_empty(&box->queue))
-        outbox_free(session, DROP_SESSION_ENDED);
+    trim(session);
 }
 
 void session_resume(struct session *session)
 {
     struct outbox *box = session->outbox;
     if (box) {
-        /* PUBREL needs no window: the message itself has arrived [MQTT-4.4.0-1]. */
+        /* PUBREL needs no window: the message itself has arrived [MQTT-4.4.0-1]. It counts against
+         * the window all the same, so that a client which never says PUBCOMP collects no more of
+         * them with each connection. */
         list_each(link, &box->resend)
         {
             struct outgoing *o = list_item(link, struct outgoing, link);
             if (o->entry.state != INFLIGHT_RELEASED)
                 continue;
             list_remove(link);
-            list_append(&box->inflight, link);
+            await(session, o);
             session->sink->verbs->release(session->sink, o->entry.packet_id);
         }
     }
     session_pump(session);
 }
 
-static void take_shared(struct session *session, struct list *from, bool queue,
-                        const struct share *only, struct list *to)
+/* ---- shares ---- */
+
+static bool may_go_elsewhere(const struct outgoing *o, const struct share *only)
 {
+    bool sent_qos2 = o->entry.packet_id && o->qos == 2;
+    return o->share && !sent_qos2 && (!only || o->share == only);
+}
+
+/* A share that had nobody for one message is not asked again: that keeps both the order and the
+ * work small. */
+static void hand_on(struct session *session, struct list *from, bool queued,
+                    const struct share *only, bool online_only)
+{
+    struct broker *broker = session->broker;
     list_each(link, from)
     {
         struct outgoing *o = list_item(link, struct outgoing, link);
-        bool sent_qos2 = o->entry.packet_id && o->qos == 2;
-        if (!o->share || sent_qos2 || (only && o->share != only))
+        if (!may_go_elsewhere(o, only) || o->share->refused == broker->hand_ons)
             continue;
-        if (queue)
-            unqueue(session, o);
-        else
-            list_remove(link);
+        struct delivery d = {.message = o->message, .qos = o->message->qos};
+        if (!share_dispatch(o->share, &d, session, online_only)) {
+            o->share->refused = broker->hand_ons;
+            continue;
+        }
+        leave(session, o, queued);
         if (o->entry.packet_id)
             inflight_drop(&session->outbox->ids, &o->entry);
-        if (o->outstanding)
-            session->outbox->outstanding--;
-        o->outstanding = o->dup = false;
-        list_append(to, link);
+        outgoing_free(broker, o);
     }
 }
 
-void outbox_take_shared(struct session *session, const struct share *only, struct list *to)
+void outbox_hand_on(struct session *session, const struct share *only, bool online_only)
 {
     struct outbox *box = session->outbox;
     if (!box)
         return;
-    /* With a connection, what is in flight is the client's to answer. */
-    if (!session->sink)
-        take_shared(session, &box->inflight, false, only, to);
-    take_shared(session, &box->resend, false, only, to);
-    take_shared(session, &box->queue, true, only, to);
+    session->broker->hand_ons++;
+    hand_on(session, &box->resend, false, only, online_only);
+    hand_on(session, &box->queue, true, only, online_only);
+    hand_on(session, &box->queue_qos0, true, only, online_only);
+    trim(session);
 }
 
-void outbox_put_back(struct session *session, struct list *from)
-{
-    while (!list_empty(from)) {
-        struct list *link = from->prev;
-        struct outgoing *o = list_item(link, struct outgoing, link);
-        list_remove(link);
-        list_prepend(&session->outbox->queue, link);
-        count_queued(session, o, 1);
-    }
-}
+/* ---- the end ---- */
 
-static void drop_all(struct session *session, struct list *from, bool queue,
+static void drop_all(struct session *session, struct list *from, bool queued,
                      enum drop_reason reason)
 {
     list_each(link, from)
     {
         struct outgoing *o = list_item(link, struct outgoing, link);
-        if (queue)
-            unqueue(session, o);
-        else
-            list_remove(link);
-        if (queue)
-            drop(session, o, reason);
-        else
-            outgoing_free(session->broker, o);
+        leave(session, o, queued);
+        if (queued)
+            session->broker->stats.dropped[reason]++;
+        outgoing_free(session->broker, o);
     }
 }
 
@@ -464,6 +486,7 @@ void outbox_free(struct session *session, enum drop_reason reason)
     drop_all(session, &box->resend, false, reason);
     drop_all(session, &box->inflight, false, reason);
     drop_all(session, &box->queue, true, reason);
+    drop_all(session, &box->queue_qos0, true, reason);
     inflight_clear(&box->ids);
     free(box);
     session->outbox = NULL;

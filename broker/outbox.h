@@ -29,13 +29,20 @@ struct outgoing {
     bool outstanding; /* counts against the window of this connection */
 };
 
+/* How much waits in queues. */
+struct backlog {
+    uint64_t messages, bytes;
+};
+
 struct outbox {
-    struct list queue, resend, inflight; /* oldest first */
+    struct list queue;            /* QoS 1 and 2, oldest first */
+    struct list queue_qos0;       /* apart: it needs no window, and gives way when room is short */
+    struct list resend, inflight; /* oldest first */
     struct inflight ids;
-    uint32_t queued;      /* messages in queue */
-    uint32_t queued_qos0; /* those of them with QoS 0 */
-    uint32_t outstanding; /* sent on this connection and not done [MQTT-4.9.0-2] */
-    uint64_t queued_bytes;
+    struct backlog queued;      /* in both queues */
+    struct backlog queued_qos0; /* in the second one */
+    uint32_t outstanding; /* sent on this connection and not done [MQTT-4.9.0-2]; more than the
+                             window when a new connection's is smaller than what was released */
 };
 
 struct session;
@@ -50,17 +57,17 @@ bool outbox_is_open(const struct session *session);
  * `share` is where it came from, or NULL. The delivery's packet_id is ignored. */
 void outbox_offer(struct session *session, const struct delivery *delivery, struct share *share);
 
+/* Delivers it at once or not at all, for those who can wait or go elsewhere. False: not now, and
+ * nothing has happened. */
+bool outbox_try(struct session *session, const struct delivery *delivery, struct share *share);
+
 /* The connection is gone: what was sent and not answered will be sent again on the next. */
 void outbox_detach(struct session *session);
 
-/* Takes out what may go to other members of its share: all that was not sent, and QoS 1 that
- * was sent and not answered; QoS 2 that was sent stays [MQTT-4.8.2-5]. Moves them to `to`, oldest
- * first. */
-void outbox_take_shared(struct session *session, const struct share *only, struct list *to);
-
-/* Queues again what outbox_take_shared took and nobody else wanted, in front, in order; limits are
- * not asked, for they were when it came. */
-void outbox_put_back(struct session *session, struct list *from);
+/* Gives to other members of its share what may go there: all that was not sent, and QoS 1 that was
+ * sent on an earlier connection and not answered; QoS 2 that was sent stays [MQTT-4.8.2-5]. What
+ * nobody else can take stays as it is. `only` NULL: of all shares. */
+void outbox_hand_on(struct session *session, const struct share *only, bool online_only);
 
 /* Drops everything; with `reason` counted for each message that was never delivered. */
 void outbox_free(struct session *session, enum drop_reason reason);

@@ -112,42 +112,27 @@ static bool gather(struct broker *broker, const struct origin *origin, const str
     return true;
 }
 
-/* Calls for every share of the matching nodes; stops when `each` returns false. */
-static bool each_share(struct broker *broker, struct message *m,
-                       bool (*each)(struct broker *, struct share *, struct message *,
-                                    struct frames *),
-                       struct frames *frames)
+/* ---- room ---- */
+
+static bool room_in_shares(const struct broker *broker, const struct message *m)
 {
     const struct node_array *nodes = &broker->router.matches;
-    for (size_t i = 0; i < nodes->count; i++) {
-        struct subscription *first = ring_first(nodes->at[i]), *s = first;
-        do {
-            if (!s->session && !each(broker, s->share, m, frames))
+    for (size_t i = 0; i < nodes->count; i++)
+        for (struct share *share = ring_first_share(nodes->at[i]); share;
+             share = ring_next_share(share))
+            if (!share_has_room(share, m))
                 return false;
-            s = ring_next(s);
-        } while (s != first);
-    }
     return true;
 }
 
-/* ---- room ---- */
-
-static bool room_in_share(struct broker *broker, struct share *share, struct message *m,
-                          struct frames *frames)
-{
-    (void)broker;
-    (void)frames;
-    return share_has_room(share, NULL, m->qos, message_size(m));
-}
-
 /* Whether every queue that has to take it can [FAILURES: told before it is acknowledged]. */
-static bool room_everywhere(struct broker *broker, struct message *m)
+static bool room_everywhere(const struct broker *broker, const struct message *m)
 {
     const struct walk *walk = &broker->walk;
     for (size_t i = 0; i < walk->count; i++)
         if (walk->matches[i].qos && !outbox_has_room(walk->matches[i].session, message_size(m)))
             return false;
-    return broker->stats.shared_subscriptions == 0 || each_share(broker, m, room_in_share, NULL);
+    return room_in_shares(broker, m);
 }
 
 /* ---- delivery ---- */
@@ -159,8 +144,8 @@ static const uint32_t *flatten(struct walk *walk, const struct match *match, uin
         *count = match->identifier ? 1 : 0;
         return &match->identifier;
     }
-    size_t n = 0;
-    for (uint32_t next = match->more; next; next = walk->chain[next - 1].next)
+    size_t n = 0; /* beside the first; no more than can be counted */
+    for (uint32_t next = match->more; next && n < UINT16_MAX - 1; next = walk->chain[next - 1].next)
         n++;
     if (n + 1 > walk->flat_capacity) {
         void *moved = grow(walk->flat, &walk->flat_capacity, n + 1, sizeof *walk->flat);
@@ -172,7 +157,7 @@ static const uint32_t *flatten(struct walk *walk, const struct match *match, uin
     }
     walk->flat[0] = match->identifier;
     *count = (uint16_t)(n + 1);
-    for (uint32_t next = match->more; next; next = walk->chain[next - 1].next)
+    for (uint32_t next = match->more; n > 0; next = walk->chain[next - 1].next)
         walk->flat[n--] = walk->chain[next - 1].value;
     return walk->flat;
 }
@@ -192,27 +177,20 @@ static void deliver_to(struct broker *broker, const struct match *match, struct 
     outbox_offer(session, &d, NULL);
 }
 
-static bool deliver_to_share(struct broker *broker, struct share *share, struct message *m,
-                             struct frames *frames)
-{
-    struct delivery d = {.message = m, .qos = m->qos, .frames = frames};
-    if (!share_dispatch(broker, share, m, &d, NULL, false))
-        broker->stats.dropped[m->qos ? DROP_QUEUE_FULL : DROP_OFFLINE]++;
-    return true;
-}
-
-static bool has_share(const struct broker *broker)
+/* Gives it to one member of each share. Returns whether there was a share. */
+static bool deliver_to_shares(struct broker *broker, struct message *m, struct frames *frames)
 {
     const struct node_array *nodes = &broker->router.matches;
-    for (size_t i = 0; i < nodes->count; i++) {
-        struct subscription *first = ring_first(nodes->at[i]), *s = first;
-        do {
-            if (!s->session)
-                return true;
-            s = ring_next(s);
-        } while (s != first);
-    }
-    return false;
+    const struct delivery d = {.message = m, .qos = m->qos, .frames = frames};
+    bool shared = false;
+    for (size_t i = 0; i < nodes->count; i++)
+        for (struct share *share = ring_first_share(nodes->at[i]); share;
+             share = ring_next_share(share)) {
+            shared = true;
+            if (!share_dispatch(share, &d, NULL, false))
+                broker->stats.dropped[m->qos ? DROP_QUEUE_FULL : DROP_OFFLINE]++;
+        }
+    return shared;
 }
 
 /* ---- the route ---- */
@@ -245,18 +223,13 @@ static enum verdict route(struct broker *broker, const struct origin *origin, st
     if (m->qos && origin->refusable && broker->limits->queue_full == QUEUE_REFUSE &&
         !room_everywhere(broker, m))
         return VERDICT_QUOTA;
-    if (m->retain) {
-        if (!retained_has_room(broker, m))
-            return VERDICT_QUOTA;
-        if (!retained_store(broker, m))
-            return VERDICT_NO_MEMORY;
-    }
+    enum verdict retained = m->retain ? retained_store(broker, m) : VERDICT_OK;
+    if (retained != VERDICT_OK && origin->refusable)
+        return retained;
     struct frames frames = {0};
     for (size_t i = 0; i < broker->walk.count; i++)
         deliver_to(broker, &broker->walk.matches[i], m, &frames);
-    bool shared = broker->stats.shared_subscriptions && has_share(broker);
-    if (shared)
-        each_share(broker, m, deliver_to_share, &frames);
+    bool shared = deliver_to_shares(broker, m, &frames);
     return broker->walk.count || shared ? VERDICT_OK : VERDICT_NO_SUBSCRIBERS;
 }
 

@@ -1,8 +1,7 @@
-/* retained: the last value of each topic, and its replay to new subscribers.
+/* retained: the last value of each topic.
  *
- * A tree of topic names whose nodes hold one counted message each. A replay is a snapshot of
- * references taken at SUBSCRIBE and sent in later turns, a few per turn; one that has been replaced
- * meanwhile is skipped, since its successor has already gone out by the subscription. */
+ * A tree of topic names whose nodes hold one counted message each. Values are numbered as they are
+ * stored, so that a replay (replay.h) knows which of them its SUBSCRIBE has come after. */
 #ifndef SIOTD_BROKER_RETAINED_H
 #define SIOTD_BROKER_RETAINED_H
 
@@ -12,42 +11,20 @@
 struct retained {
     struct tree tree; /* values: struct message *, one reference each */
     size_t sweep;     /* where the search for expired ones goes on: a slot of the tree */
+    uint64_t stored;  /* the number of the value stored last */
 };
 
 void retained_init(struct retained *retained);
 void retained_clear(struct retained *retained);
 
-/* Whether `message` may be stored under the limits. */
-bool retained_has_room(const struct broker *broker, const struct message *message);
-
-/* Stores, replaces, or with an empty payload removes [MQTT-3.3.1-5..7]. False when out of memory.
- */
-bool retained_store(struct broker *broker, struct message *message);
+/* Stores, replaces, or with an empty payload removes [MQTT-3.3.1-5..7]. VERDICT_QUOTA when the
+ * limits do not allow it, VERDICT_NO_MEMORY; what was stored before then stays. */
+enum verdict retained_store(struct broker *broker, struct message *message);
 
 /* The current value of a topic, or NULL; borrowed. */
 struct message *retained_find(const struct broker *broker, struct slice topic);
 
 /* Frees expired values, looking at no more than `budget` places. */
 void retained_sweep(struct broker *broker, size_t budget);
-
-/* What a session still has to be sent. */
-struct replay {
-    struct list link; /* broker.replaying while there is hope to go on */
-    struct session *session;
-    struct replay_part *first, *last; /* one per SUBSCRIBE */
-};
-
-/* Takes a snapshot of all that matches and appends it to the session's replay. False: out of
- * memory. */
-bool replay_start(struct session *session, struct slice filter,
-                  const struct subscribe_options *options);
-
-/* Goes on with the replay after the client has made room. */
-void replay_wake(struct session *session);
-
-/* Sends up to the limit per turn. Returns whether more could be sent in the next turn. */
-bool replay_work(struct session *session);
-
-void replay_free(struct session *session);
 
 #endif

@@ -1,7 +1,8 @@
 /* router: see router.h. broker_publish -> router_match -> the sessions' outboxes.
  *
- * Invariant: a node's value is one subscription of a circle linked by on_node, or NULL; each share
- * with members has exactly one entry in the ring of its node. */
+ * Invariant: a node's value is the first subscription of a circle linked by on_node, or NULL; each
+ * share with members has exactly one entry in the ring of its node, before all that are not shared.
+ */
 #include "broker/router.h"
 #include "broker/topic.h"
 #include <stdlib.h>
@@ -28,7 +29,7 @@ static void ring_insert(struct tree_node *node, struct subscription *s)
     struct subscription *first = ring_first(node);
     if (first)
         list_append(&first->on_node, &s->on_node);
-    else
+    if (!first || !s->session) /* in a circle, the end is also the place before the first */
         node->value = s;
 }
 
@@ -53,15 +54,10 @@ void share_unref(struct share *share)
 
 static struct share *share_find(const struct tree_node *node, struct slice name)
 {
-    struct subscription *first = ring_first(node), *s = first;
-    if (!first)
-        return NULL;
-    do {
-        if (!s->session && slice_equal(share_name(s->share), name))
-            return s->share;
-        s = ring_next(s);
-    } while (s != first);
-    return NULL;
+    struct share *share = ring_first_share(node);
+    while (share && !slice_equal(share_name(share), name))
+        share = ring_next_share(share);
+    return share;
 }
 
 /* A share without members: the caller adds one at once. */

@@ -80,9 +80,9 @@ static void drop_subscriptions(struct session *session)
 /* Forgets what a session has accumulated, keeping the session itself. */
 static void wipe(struct session *session)
 {
-    share_move(session, NULL, false);
-    drop_subscriptions(session);
+    outbox_hand_on(session, NULL, false);
     replay_free(session);
+    drop_subscriptions(session);
     outbox_free(session, DROP_SESSION_ENDED);
     free(session->inbound);
     session->inbound = NULL;
@@ -94,8 +94,8 @@ void session_free(struct session *session)
     timer_cancel(broker->wheel, &session->timer);
     map_take(&broker->sessions, session_key(session));
     broker->stats.sessions--;
-    drop_subscriptions(session);
     replay_free(session);
+    drop_subscriptions(session);
     outbox_free(session, DROP_SESSION_ENDED);
     free(session->inbound);
     will_free(session->will);
@@ -168,8 +168,8 @@ void broker_disconnect(struct broker *broker, struct session *session, enum depa
         will_fire(session);
     if (session->replay)
         list_remove(&session->replay->link);
-    share_move(session, NULL, true);
     outbox_detach(session);
+    outbox_hand_on(session, NULL, true);
     set_timer(session);
 }
 
@@ -201,6 +201,7 @@ static void bind(struct session *session, const struct connect_request *request,
     session->protocol = request->protocol;
     session->expiry_s = request->expiry_s;
     session->window = request->receive_maximum;
+    session->stalled = false;
     stats->connects++;
     if (++stats->clients_connected > stats->clients_maximum)
         stats->clients_maximum = stats->clients_connected;

@@ -6,7 +6,7 @@
 
 /* Why a message did not reach a subscriber that had asked for it, or was not accepted. */
 enum drop_reason {
-    DROP_QUEUE_FULL,    /* the session's queue */
+    DROP_QUEUE_FULL,    /* the session's queue, or that of wills */
     DROP_SLOW,          /* QoS 0 to a client that does not read */
     DROP_OFFLINE,       /* QoS 0 to a client that is away */
     DROP_EXPIRED,       /* message expiry */

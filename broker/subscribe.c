@@ -1,5 +1,6 @@
 /* subscribe: SUBSCRIBE and UNSUBSCRIBE as every protocol means them, MQTT 5.0 sections 3.8
  * and 3.10. */
+#include "base/utf8.h"
 #include "broker/core.h"
 #include "broker/topic.h"
 #include <stdlib.h>
@@ -17,6 +18,9 @@ static enum verdict aim(const struct session *session, struct slice filter, stru
     if (topic_split_share(filter, &target->group, &target->filter) == TOPIC_SHARE_MALFORMED ||
         !topic_filter_valid(target->filter, limits->topic_length, limits->topic_levels))
         return VERDICT_BAD_FILTER;
+    if (target->group.len &&
+        (filter.len > limits->topic_length || !utf8_well_formed(target->group)))
+        return VERDICT_BAD_FILTER;
     size_t prefix = strlen(session->mountpoint), size = prefix + target->filter.len;
     if (prefix == 0)
         return VERDICT_OK;
@@ -31,6 +35,32 @@ static enum verdict aim(const struct session *session, struct slice filter, stru
     return VERDICT_OK;
 }
 
+static void count_subscription(struct session *session, bool shared, bool more)
+{
+    struct stats *stats = &session->broker->stats;
+    uint64_t *counter = shared ? &stats->shared_subscriptions : &stats->subscriptions;
+    if (more) {
+        ++*counter;
+        session->subscription_count++;
+    } else {
+        --*counter;
+        session->subscription_count--;
+    }
+}
+
+/* Takes a subscription away and all that is on its way because of it and need not be. */
+static void unsubscribe(struct session *session, struct subscription *s)
+{
+    struct share *share = s->share ? share_ref(s->share) : NULL;
+    replay_stop(session, s);
+    count_subscription(session, share != NULL, false);
+    router_remove(&session->broker->router, s);
+    if (share)
+        outbox_hand_on(session, share,
+                       false); /* what waited for its turn here goes to the others */
+    share_unref(share);
+}
+
 static enum verdict subscribe(struct session *session, const struct target *target,
                               const struct subscribe_options *options)
 {
@@ -40,21 +70,19 @@ static enum verdict subscribe(struct session *session, const struct target *targ
     if (!former && session->subscription_count >= broker->limits->subscriptions)
         return VERDICT_QUOTA;
     bool existed;
-    if (!router_add(&broker->router, session, &session->subscriptions, target->group,
-                    target->filter, options, &existed))
+    struct subscription *s = router_add(&broker->router, session, &session->subscriptions,
+                                        target->group, target->filter, options, &existed);
+    if (!s)
         return VERDICT_NO_MEMORY;
-    if (!existed) {
-        session->subscription_count++;
-        if (target->group.len)
-            broker->stats.shared_subscriptions++;
-        else
-            broker->stats.subscriptions++;
-    }
+    if (!existed)
+        count_subscription(session, target->group.len > 0, true);
     /* Nothing is replayed to a shared subscription [MQTT-4.8.2]. */
     bool replay = options->retain_handling == 0 || (options->retain_handling == 1 && !existed);
-    if (replay && !target->group.len && !replay_start(session, target->filter, options))
-        return VERDICT_NO_MEMORY;
-    return VERDICT_OK;
+    if (!replay || target->group.len || replay_start(session, s, target->filter))
+        return VERDICT_OK;
+    if (!existed)
+        unsubscribe(session, s); /* refused means that there is none */
+    return VERDICT_NO_MEMORY;
 }
 
 enum verdict broker_subscribe(struct broker *broker, struct session *session, struct slice filter,
@@ -83,15 +111,6 @@ enum verdict broker_unsubscribe(struct broker *broker, struct session *session, 
     free(target.owned);
     if (!s)
         return VERDICT_NO_SUBSCRIPTION;
-    struct share *share = s->share ? share_ref(s->share) : NULL;
-    if (share)
-        broker->stats.shared_subscriptions--;
-    else
-        broker->stats.subscriptions--;
-    session->subscription_count--;
-    router_remove(&broker->router, s);
-    if (share)
-        share_move(session, share, false); /* what waited for its turn here goes to the others */
-    share_unref(share);
+    unsubscribe(session, s);
     return VERDICT_OK;
 }

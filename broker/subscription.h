@@ -24,6 +24,7 @@ struct share {
     struct subscription entry;
     struct list members; /* by on_node; least recently served first */
     uint32_t refs;       /* members, and deliveries that may have to move to another member */
+    uint32_t refused;    /* outbox.c: the last handing on that found nobody fit in here */
     uint16_t name_len;
     char name[];
 };
@@ -33,7 +34,8 @@ static inline struct slice share_name(const struct share *share)
     return slice_of(share->name, share->name_len);
 }
 
-/* The ring of a node: its value points at any one of the circle. */
+/* The ring of a node: its value points at the first of the circle. Shares stand before all others,
+ * so that finding and serving them does not cost a walk over everybody. */
 static inline struct subscription *ring_first(const struct tree_node *node)
 {
     return node->value;
@@ -42,6 +44,19 @@ static inline struct subscription *ring_first(const struct tree_node *node)
 static inline struct subscription *ring_next(const struct subscription *s)
 {
     return list_item(s->on_node.next, struct subscription, on_node);
+}
+
+/* The shares of a node: the first one and, after one, the next; NULL at the end. */
+static inline struct share *ring_first_share(const struct tree_node *node)
+{
+    const struct subscription *first = node->value;
+    return first && !first->session ? first->share : NULL;
+}
+
+static inline struct share *ring_next_share(const struct share *share)
+{
+    const struct subscription *next = ring_next(&share->entry);
+    return next != ring_first(share->entry.node) && !next->session ? next->share : NULL;
 }
 
 #endif

@@ -1,8 +1,8 @@
 /* tree: see tree.h. Stands under router.c and retained.c on the way of a message.
  *
  * Invariants: every node but the root stands in the table once; hashes[i] is its node's hash while
- * slots[i] is not NULL; among siblings "#" comes before "+" before all others; a node has a value
- * or a child, except between tree_make and the caller's assignment. */
+ * slots[i] is not NULL; among siblings "#" comes before "+" before all others; a node has a value,
+ * a child or a pin, except between tree_make and the caller's assignment. */
 #include "broker/tree.h"
 #include "base/hash.h"
 #include "broker/topic.h"
@@ -34,13 +34,13 @@ static bool level_is(const struct tree_node *node, uint8_t c)
     return node->level_len == 1 && tree_level(node).at[0] == c;
 }
 
-static void place(struct tree *tree, struct tree_node *node)
+static void place(struct tree *tree, struct tree_node *node, uint32_t hash)
 {
-    size_t mask = tree->capacity - 1, i = node->hash & mask;
+    size_t mask = tree->capacity - 1, i = hash & mask;
     while (tree->slots[i])
         i = (i + 1) & mask;
     tree->slots[i] = node;
-    tree->hashes[i] = node->hash;
+    tree->hashes[i] = hash;
 }
 
 static bool resize(struct tree *tree, size_t capacity)
@@ -73,7 +73,8 @@ static bool resize(struct tree *tree, size_t capacity)
 /* Backward-shift deletion: no tombstones, so a table that lives for years does not rot. */
 static void unplace(struct tree *tree, const struct tree_node *node)
 {
-    size_t mask = tree->capacity - 1, hole = node->hash & mask;
+    uint32_t hash = slot_hash(node->parent, tree_hash(tree_level(node)));
+    size_t mask = tree->capacity - 1, hole = hash & mask;
     while (tree->slots[hole] != node)
         hole = (hole + 1) & mask;
     for (size_t i = (hole + 1) & mask; tree->slots[i]; i = (i + 1) & mask) {
@@ -164,12 +165,11 @@ static struct tree_node *add_child(struct tree *tree, struct tree_node *parent, 
         return NULL;
     memset(node, 0, sizeof *node);
     node->parent = parent;
-    node->hash = slot_hash(parent, level_hash);
     node->level_len = (uint16_t)level.len;
     if (level.len)
         memcpy(node + 1, level.at, level.len);
     link_child(parent, node);
-    place(tree, node);
+    place(tree, node, slot_hash(parent, level_hash));
     tree->count++;
     return node;
 }
@@ -205,13 +205,24 @@ struct tree_node *tree_make(struct tree *tree, struct slice topic)
 
 void tree_prune(struct tree *tree, struct tree_node *node)
 {
-    while (node != &tree->root && !node->value && !node->first_child) {
+    while (node != &tree->root && !node->value && !node->first_child && !node->pins) {
         struct tree_node *parent = node->parent;
         unlink_child(node);
         unplace(tree, node);
         free(node);
         node = parent;
     }
+}
+
+void tree_pin(struct tree_node *node)
+{
+    node->pins++;
+}
+
+void tree_unpin(struct tree *tree, struct tree_node *node)
+{
+    node->pins--;
+    tree_prune(tree, node);
 }
 
 struct tree_node *tree_walk(const struct tree_node *top, const struct tree_node *node,

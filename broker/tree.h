@@ -4,8 +4,10 @@
  * level), so that a step down costs one look-up however wide a level is, and a node costs about 90
  * bytes. Siblings are linked for walks; "#" and "+" come first among them and are announced by two
  * bits of the parent, so that a publish that meets no wildcard pays nothing for them. A node
- * without value and children is removed at once. Pure; walks are iterative, so depth costs no
- * stack. */
+ * without value, children and pins is removed at once. Siblings keep their order and new ones come
+ * before older ones, so a walk that pins the node it stands on may rest while the tree changes: it
+ * meets every node that was there when it began and is still there. Pure; walks are iterative, so
+ * depth costs no stack. */
 #ifndef SIOTD_BROKER_TREE_H
 #define SIOTD_BROKER_TREE_H
 
@@ -14,7 +16,7 @@
 struct tree_node {
     struct tree_node *parent, *first_child, *next, *prev; /* siblings */
     void *value; /* the tree's user's; a node with a value stays */
-    uint32_t hash;
+    uint32_t pins;
     uint16_t level_len;
     bool has_hash, has_plus; /* a child "#", a child "+" */
 };
@@ -54,8 +56,12 @@ struct tree_node *tree_find(const struct tree *tree, struct slice topic);
  * a value, or calls tree_prune. */
 struct tree_node *tree_make(struct tree *tree, struct slice topic);
 
-/* Removes the node and its ancestors as far as they hold neither value nor children. */
+/* Removes the node and its ancestors as far as they hold neither value nor children nor pins. */
 void tree_prune(struct tree *tree, struct tree_node *node);
+
+/* Keeps the node where it is, value or not, until it has been unpinned as often. */
+void tree_pin(struct tree_node *node);
+void tree_unpin(struct tree *tree, struct tree_node *node); /* prunes */
 
 /* The next node in depth-first order after `node` inside the subtree of `top`; NULL at the end.
  * Start with node = top. With `skip_children` the subtree of node is left out. */

@@ -2,7 +2,8 @@
  *
  * Wills come in storms (a rack loses power, a network splits), so no more than
  * limits.wills_per_second are said in a second; the rest wait here, in order, with all they need
- * after their session is gone. */
+ * after their session is gone. Who reconnects and vanishes faster than that adds to them without
+ * end, so what waits is bounded by limits.wills_bytes. */
 #include "broker/will.h"
 #include "broker/core.h"
 #include <stdlib.h>
@@ -30,6 +31,16 @@ static void fired_free(struct fired_will *fired)
     free(fired);
 }
 
+/* Nobody waits for the verdict on a will. */
+static void count_refused(struct broker *broker, enum verdict verdict)
+{
+    if (verdict == VERDICT_OK || verdict == VERDICT_NO_SUBSCRIBERS)
+        return;
+    broker->stats.dropped[verdict == VERDICT_NO_MEMORY   ? DROP_NO_MEMORY
+                          : verdict == VERDICT_TOO_LARGE ? DROP_TOO_LARGE
+                                                         : DROP_DENIED]++;
+}
+
 static void say(struct broker *broker, const struct fired_will *fired)
 {
     const struct will *will = fired->will;
@@ -40,9 +51,13 @@ static void say(struct broker *broker, const struct fired_will *fired)
     message.refs = 0;
     message.held = NULL;
     message.expires_ms = will->expiry_s ? broker->wall_ms + (int64_t)will->expiry_s * 1000 : 0;
-    if (publish_route(broker, &origin, &message) == VERDICT_DENIED)
-        broker->stats.dropped[DROP_DENIED]++;
+    count_refused(broker, publish_route(broker, &origin, &message));
     message_end(&message);
+}
+
+static size_t fired_size(const struct fired_will *fired)
+{
+    return sizeof *fired + strlen(fired->mountpoint) + message_size(fired->will->message);
 }
 
 static bool rate_allows(struct broker *broker)
@@ -56,6 +71,17 @@ static bool rate_allows(struct broker *broker)
         return false;
     broker->wills_fired++;
     return true;
+}
+
+static void hold_back(struct broker *broker, struct fired_will *fired)
+{
+    if (broker->wills_bytes + fired_size(fired) > broker->limits->wills_bytes) {
+        broker->stats.dropped[DROP_QUEUE_FULL]++;
+        fired_free(fired);
+        return;
+    }
+    broker->wills_bytes += fired_size(fired);
+    list_append(&broker->wills, &fired->link);
 }
 
 void will_fire(struct session *session)
@@ -76,24 +102,24 @@ void will_fire(struct session *session)
     fired->will = will;
     memcpy(fired->mountpoint, session->mountpoint, size);
     list_init(&fired->link);
-    bool now = list_empty(&broker->wills) && rate_allows(broker);
-    if (!now) {
-        list_append(&broker->wills, &fired->link);
-        return;
+    if (list_empty(&broker->wills) && rate_allows(broker)) {
+        say(broker, fired);
+        fired_free(fired);
+    } else {
+        hold_back(broker, fired);
     }
-    say(broker, fired);
-    fired_free(fired);
 }
 
-bool will_work(struct broker *broker)
+/* What the rate leaves over waits for the housekeeping timer, which begins a turn each second. */
+void will_work(struct broker *broker)
 {
     struct list *link;
     while ((link = list_first(&broker->wills)) != NULL && rate_allows(broker)) {
         struct fired_will *fired = list_item(link, struct fired_will, link);
+        broker->wills_bytes -= fired_size(fired);
         say(broker, fired);
         fired_free(fired);
     }
-    return false; /* the housekeeping timer comes back for the rest */
 }
 
 void wills_clear(struct broker *broker)

@@ -68,6 +68,7 @@ struct world *world_new(void)
         .retained_bytes = 1 << 28,
         .retained_per_turn = 64,
         .wills_per_second = 500,
+        .wills_bytes = 1 << 26,
     };
     world->mono_ms = 1000;
     world->wall_ms = 1700000000000;
