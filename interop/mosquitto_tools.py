@@ -258,7 +258,8 @@ def too_large(place, version):
         file.write(b"x" * (1 << 20))  # with its topic more than the default packet_size of 1 MiB
     sub = Sub(place, version, "-t", place.topic, "-q", "1")
     status = pub(place, version, place.topic, "-q", "1", "-f", path)
-    same(status != 0, True, "mosquitto_pub says that it failed")
+    # In 5.0 the tool knows the limit from CONNACK, does not even send, and says nothing about it.
+    same(status != 0 or version == "mqttv5", True, "mosquitto_pub says that it failed")
     marker(place, version, sub, place.topic, 1)
     same(sub.close(), [f"{place.topic}|1|0|last"], "messages")
 

@@ -100,7 +100,8 @@ class Tools:
             except subprocess.TimeoutExpired:
                 said = "npm took more than 120 s"
             if installed_version(folder) != wanted:
-                raise Skipped(f"MQTT.js {wanted} cannot be fetched: {said.strip()[-300:]}")
+                why = " ".join(said.split())[-300:]
+                raise Skipped(f"MQTT.js {wanted} cannot be fetched: {why}")
         return ["node", os.path.join(HERE, "mqttjs_client.js")], \
             {"NODE_PATH": os.path.join(folder, "node_modules")}
 
