@@ -14,8 +14,6 @@ static inline void appended(struct peer *peer, size_t len)
 {
     struct listener *listener = peer_home(peer);
     listener->loop->appended += len;
-    if (peer_is_full(peer))
-        peer->flags |= PEER_FULL;
     peer_output_due(peer);
 }
 

@@ -164,6 +164,8 @@ void peer_input_read(struct peer *peer)
         ssize_t got = take_in(peer);
         if (got == 0 || (got < 0 && got != -EAGAIN))
             peer_life_lost(peer, (int)-got);
+        if (peer->flags & PEER_FULL)
+            peer_output_brake(peer);
         if (got < LOOP_READ_MAX)
             break;
         loop_leave(loop); /* flush what this has caused before there is more of it */

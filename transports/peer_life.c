@@ -8,8 +8,10 @@
 
 #include "broker/stats.h"
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 enum { FLUSH_WITHIN_MS = 3000, LINGER_MS = 1000, STRAIN_CHECK_MS = 1000 };
@@ -148,12 +150,24 @@ void peer_life_watch(struct peer *peer)
     peer->flags = (peer->flags & ~watched) | wanted;
 }
 
+/* Whether the other end has taken something from the kernel. A socket becomes writable only when a
+ * third of its buffer is free: for a slow reader that can be minutes after it has begun to read. */
+static bool has_taken(struct strain *strain)
+{
+    int before = strain->queued;
+    if (ioctl(strain->peer->fd, SIOCOUTQ, &strain->queued) != 0)
+        return false;
+    return strain->queued != before;
+}
+
 /* Fires once a second while the peer is in trouble. */
 static void on_strain(struct timer *timer)
 {
     struct strain *strain = timer_owner(timer, struct strain, timer);
     struct peer *peer = strain->peer;
     struct listener *listener = peer_home(peer);
+    if (has_taken(strain))
+        strain->progress_ms = listener->loop->now_ms;
     uint64_t quiet_ms = listener->loop->now_ms - strain->progress_ms;
     if (peer->flags & PEER_BROKEN) {
         peer_life_lost(peer, EPIPE);
@@ -182,6 +196,8 @@ struct strain *peer_life_strain(struct peer *peer)
     if (!strain)
         return NULL;
     strain->peer = peer;
+    strain->queued = 0;
+    has_taken(strain);
     strain->progress_ms = listener->loop->now_ms;
     timer_init(&strain->timer, on_strain);
     uint64_t wait_ms = listener->settings.stall_timeout;

@@ -22,8 +22,24 @@ static struct stats *stats_of(struct peer *peer)
 
 void peer_output_due(struct peer *peer)
 {
-    if (!list_linked(&peer->turn) && !(peer->flags & (PEER_BLOCKED | PEER_GONE)))
+    bool wanted = !(peer->flags & PEER_BLOCKED);
+    if (!(peer->flags & PEER_FULL) && peer_is_full(peer)) {
+        peer->flags |= PEER_FULL;
+        wanted = true; /* even when it is blocked: for weigh */
+    }
+    if (wanted && !list_linked(&peer->turn))
         list_append(&peer_loop(peer)->dirty, &peer->turn);
+}
+
+void peer_output_brake(struct peer *peer)
+{
+    const uint64_t limit = peer_home(peer)->settings.out_buffer;
+    size_t backlog = peer_backlog(peer);
+    if (backlog / 2 > limit && !(peer->flags & PEER_ENDED))
+        peer->flags |= PEER_PAUSED;
+    else if (backlog <= limit)
+        peer->flags &= ~PEER_PAUSED;
+    peer_life_watch(peer);
 }
 
 /* Sending has failed. A reset also takes away what we have sent, but what the peer has sent before
@@ -120,8 +136,6 @@ void layer_emit(struct peer *peer, struct slice wire)
     }
     memcpy(to, wire.at, wire.len);
     loop->appended += wire.len;
-    if (peer_is_full(peer))
-        peer->flags |= PEER_FULL;
     peer_output_due(peer);
 }
 
@@ -137,16 +151,11 @@ void peer_output_seal(struct peer *peer)
     layered->open = false;
 }
 
-/* After a flush: watches over a full peer, stops to read one that does not read, and tells the
- * protocol when there is room again. */
+/* After a flush: watches over a full peer, and tells the protocol when there is room again. */
 static void weigh(struct peer *peer, bool progress)
 {
     const uint64_t limit = peer_home(peer)->settings.out_buffer;
     size_t backlog = peer_backlog(peer);
-    if (backlog / 2 > limit)
-        peer->flags |= PEER_PAUSED;
-    else if (backlog <= limit)
-        peer->flags &= ~PEER_PAUSED;
     if (!(peer->flags & PEER_FULL))
         return;
     if (backlog > limit / 2) {
@@ -180,9 +189,9 @@ void peer_output_flush(struct peer *peer)
     if (peer->flags & PEER_GONE)
         return;
     size_t left = peer_layer(peer) ? peer_layered(peer)->wire.len : peer->out.len;
-    if (left > 0 && !(peer->flags & PEER_BROKEN))
+    if (left > 0 && !(peer->flags & (PEER_BROKEN | PEER_BLOCKED)))
         peer_output_due(peer);
-    peer_life_watch(peer);
+    peer_output_brake(peer);
 }
 
 void peer_output_flush_dirty(struct loop *loop)

@@ -38,7 +38,8 @@ enum peer_flag {
 struct strain {
     struct timer timer;
     struct peer *peer;
-    uint64_t progress_ms; /* when the kernel last took something */
+    uint64_t progress_ms; /* when the kernel, or the other end, last took something */
+    int queued; /* bytes in the kernel that the other end has not acknowledged, as last seen */
 };
 
 struct peer {
@@ -68,7 +69,7 @@ struct layered {
     bool open;            /* layer.open has been called, close has not */
 };
 
-enum { PEER_STATE_ALIGN = 16 };
+enum { PEER_STATE_ALIGN = 8 };
 
 static inline size_t peer_aligned(size_t size)
 {
@@ -155,8 +156,11 @@ void peer_input_drain(struct peer *peer);
 
 /* ---- peer_output.c ---- */
 
-/* Notes that the peer has something to flush. */
+/* Notes that the peer has something to flush; to be called whenever something was appended. */
 void peer_output_due(struct peer *peer);
+
+/* Stops to read a peer that does not read what it asks for, and goes on when it does. */
+void peer_output_brake(struct peer *peer);
 
 /* Sends as much as the kernel takes of what the peer has appended. */
 void peer_output_flush(struct peer *peer);
