@@ -28,6 +28,7 @@ int log_reopen(void);
 /* Flushes and closes; lines after that go to stderr. */
 void log_close(void);
 
+/* Whether lines of that level are written; worth asking before costly arguments are made. */
 bool log_enabled(enum log_level level);
 
 /* Writes one line with one system call, for the loop's thread only. `about` is whom it concerns,

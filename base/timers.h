@@ -30,6 +30,7 @@ struct timers {
     struct list slots[TIMERS_LEVELS][TIMERS_SLOTS];
 };
 
+/* An empty wheel that stands at now_ms; later times are of the same clock. */
 void timers_init(struct timers *wheel, uint64_t now_ms);
 
 /* A timer that is not set. */

@@ -34,6 +34,7 @@ void broker_turn(struct broker *broker, uint64_t mono_ms, int64_t wall_ms);
 uint64_t broker_mono_ms(const struct broker *broker);
 int64_t broker_wall_ms(const struct broker *broker);
 
+/* The limits as of the last reload, not to be kept over one; and the counters. */
 const struct broker_limits *broker_limits(const struct broker *broker);
 struct stats *broker_stats(struct broker *broker);
 
@@ -71,6 +72,7 @@ void broker_disconnect(struct broker *broker, struct session *session, enum depa
 /* Changes how long the session outlives its connection [MQTT-3.14.2.2.2]. */
 void session_set_expiry(struct session *session, uint32_t expiry_s);
 
+/* Who the session belongs to; borrowed, valid as long as the session. */
 struct slice session_client_id(const struct session *session);
 const struct identity *session_identity(const struct session *session);
 

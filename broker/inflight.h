@@ -34,6 +34,7 @@ enum inflight_step {
     INFLIGHT_DONE,    /* the id is free again; the caller owns the entry */
 };
 
+/* A window that is open and empty; it owns only its ring, which grows on use. */
 void inflight_init(struct inflight *inflight);
 void inflight_clear(struct inflight *inflight); /* frees the ring, not the entries */
 

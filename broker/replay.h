@@ -32,6 +32,7 @@ void replay_wake(struct session *session);
  * has looked at. When nothing more can be sent for now the replay has left broker.replaying. */
 void replay_work(struct session *session, uint64_t *budget);
 
+/* Forgets whatever the session still waits for of retained messages. */
 void replay_free(struct session *session);
 
 #endif

@@ -14,6 +14,7 @@ struct retained {
     uint64_t stored;  /* the number of the value stored last */
 };
 
+/* An empty store; clearing releases every message and node. */
 void retained_init(struct retained *retained);
 void retained_clear(struct retained *retained);
 

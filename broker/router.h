@@ -15,6 +15,7 @@ struct router {
     struct node_array frontier, next, matches;
 };
 
+/* A router without subscriptions. */
 void router_init(struct router *router);
 /* Frees the tree; no subscription may be left. */
 void router_clear(struct router *router);

@@ -50,6 +50,7 @@ struct slice session_topic(const struct session *session, const struct message *
 /* Frees all of a session without wills or redistribution: at the daemon's end. */
 void session_free(struct session *session);
 
+/* The key of a session in the map of sessions: its client id, borrowed. */
 struct slice session_key(const void *session);
 
 #endif

@@ -17,6 +17,7 @@ enum drop_reason {
     DROP_REASONS
 };
 
+/* The reason as metrics and log lines spell it. */
 const char *drop_reason_name(enum drop_reason reason);
 
 struct stats {
@@ -41,6 +42,7 @@ struct stats {
     uint64_t loop_lag_max_us; /* longest turn since the last report */
 };
 
+/* Messages dropped for any reason. */
 uint64_t stats_dropped(const struct stats *stats);
 
 #endif

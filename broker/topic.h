@@ -16,6 +16,7 @@ bool topic_filter_valid(struct slice s, size_t max_length, size_t max_levels);
  * topic that begins with '$' [MQTT-4.7.2-1]. */
 bool topic_matches(struct slice filter, struct slice topic);
 
+/* Whether a valid filter holds + or #. */
 bool topic_has_wildcard(struct slice filter);
 
 /* Takes the next level off *rest into *level; false when there is none left. A topic of n

@@ -34,6 +34,7 @@ struct tree {
     size_t count, capacity; /* nodes below the root; slots, a power of two or 0 */
 };
 
+/* A tree of nothing but its root. */
 void tree_init(struct tree *tree);
 /* Frees all nodes; values are handed to `drop` (may be NULL). */
 void tree_clear(struct tree *tree, void (*drop)(void *value));

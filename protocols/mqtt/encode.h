@@ -67,6 +67,7 @@ void mqtt_encode_unsuback(struct writer *w, enum mqtt_version version, uint16_t 
                           const uint8_t *reasons, size_t count,
                           const struct mqtt_properties *properties);
 
+/* PINGRESP, the same in every version. */
 #define MQTT_PINGRESP_SIZE 2u
 void mqtt_encode_pingresp(struct writer *w);
 
