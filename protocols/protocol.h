@@ -34,8 +34,8 @@ struct protocol {
     /* Bytes have arrived; `bytes` begins with what earlier calls left unconsumed and is borrowed
      * for the call. Returns how many bytes are done with (the rest is offered again, with more
      * behind it), or a negative value after a failure the protocol has already answered and
-     * logged: the transport then closes the peer once what was sent has left. A stream may hand over
-     * any cut of the bytes; a datagram is always whole and what is left of it is dropped. */
+     * logged: the transport then closes the peer once what was sent has left. A stream may hand
+     * over any cut of the bytes; a datagram is always whole and what is left of it is dropped. */
     ssize_t (*receive)(struct peer *peer, void *state, struct slice bytes);
 
     /* The backlog has fallen below the low mark again: deliver what had to wait. May be NULL. */
@@ -44,12 +44,13 @@ struct protocol {
     /* The deadline set by peer_deadline has passed; it is no longer set. */
     void (*expired)(struct peer *peer, void *state);
 
-    /* The daemon stops: say goodbye if the protocol has a word for it. The transport closes the peer
-     * afterwards. May be NULL. */
+    /* The daemon stops: say goodbye if the protocol has a word for it. The transport closes the
+     * peer afterwards. May be NULL. */
     void (*stopping)(struct peer *peer, void *state);
 
     /* The peer is going, whoever ended it; the last call. Lets go of everything state refers to.
-     * `why` is a sentence for the log ("peer closed the connection"), never NULL. Sending is in vain. */
+     * `why` is a sentence for the log ("peer closed the connection"), never NULL. Sending is in
+     * vain. */
     void (*close)(struct peer *peer, void *state, const char *why);
 };
 
