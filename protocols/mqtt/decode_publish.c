@@ -63,7 +63,7 @@ bool mqtt_decode_publish(const struct mqtt_header *header, struct slice packet,
             return mqtt_fail(fault, MQTT_PROTOCOL_ERROR, offset, "MQTT-3.3.4-6",
                              "Subscription Identifier from a client");
     } else {
-        out->properties = (struct mqtt_properties){0};
+        mqtt_properties_clear(&out->properties);
     }
     if (out->topic.len == 0 && !mqtt_has(&out->properties, MQTT_TOPIC_ALIAS))
         return mqtt_fail(fault, MQTT_PROTOCOL_ERROR, topic_offset, "MQTT-4.7.3-1",

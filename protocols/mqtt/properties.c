@@ -219,7 +219,7 @@ bool mqtt_decode_properties(struct cursor *c, unsigned place,
 {
     size_t offset = cursor_offset(c);
     uint32_t len;
-    *out = (struct mqtt_properties){0};
+    mqtt_properties_clear(out);
     if (!mqtt_read_varint(c, &len))
         return mqtt_fail(fault, MQTT_MALFORMED_PACKET, offset, "MQTT-2.2.2-1",
                          "bad property length");
