@@ -209,7 +209,7 @@ def parse_fields(text):
     options."""
     tokens, fields = Tokens(text), {}
     while not tokens.done():
-        if tokens.peek("text"):
+        if tokens.peek("text") or tokens.peek("mark", "<"):
             topic_filter = parse_single(tokens)
             fields.setdefault("filters", []).append((topic_filter, {}))
             tokens.take("mark", ",")
@@ -218,6 +218,8 @@ def parse_fields(text):
         value = parse_value(tokens)
         if "filters" in fields:
             fields["filters"][-1][1][name] = value
+        elif isinstance(value, Absent):
+            fields[name] = value
         elif name in ("user_property", "subscription_identifier", "will_user_property"):
             fields.setdefault(name, [])
             fields[name] += value if isinstance(value, list) else [value]
