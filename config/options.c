@@ -38,6 +38,14 @@ static void show_range(const struct option_row *row, char to[CELL_SIZE])
     }
 }
 
+/* The words that a listener may have for its protocol or transport. */
+static void show_names(const struct config_name *names, size_t count, char to[CELL_SIZE])
+{
+    size_t used = 0;
+    for (size_t i = 0; i < count && used < CELL_SIZE; i++)
+        used += (size_t)snprintf(to + used, CELL_SIZE - used, "%s%s", i ? "|" : "", names[i].name);
+}
+
 static void fill(struct line *line, const struct option_row *row, const char *prefix)
 {
     const char *fallback = row->fallback ? row->fallback : "none";
@@ -68,12 +76,17 @@ static void print(FILE *to, const struct line *line, const size_t widths[COLUMNS
 }
 
 /* Prints the table's lines when `to` is not NULL, else only measures them. */
-static void walk(FILE *to, const struct option_table *table, const char *prefix,
+static void walk(FILE *to, const struct config_schema *schema, const struct option_table *table,
                  size_t widths[COLUMNS])
 {
+    bool of_listener = table == schema->listener;
     for (size_t i = 0; i < table->count; i++) {
         struct line line;
-        fill(&line, &table->rows[i], prefix);
+        fill(&line, &table->rows[i], of_listener ? "listeners[]" : table->section);
+        if (of_listener && strcmp(table->rows[i].name, "protocol") == 0)
+            show_names(schema->protocols, schema->protocol_count, line.cells[3]);
+        if (of_listener && strcmp(table->rows[i].name, "transport") == 0)
+            show_names(schema->transports, schema->transport_count, line.cells[3]);
         measure(&line, widths);
         if (to)
             print(to, &line, widths);
@@ -83,8 +96,8 @@ static void walk(FILE *to, const struct option_table *table, const char *prefix,
 static void walk_all(FILE *to, const struct config_schema *schema, size_t widths[COLUMNS])
 {
     for (size_t i = 0; i < schema->section_count; i++)
-        walk(to, schema->sections[i], schema->sections[i]->section, widths);
-    walk(to, schema->listener, "listeners[]", widths);
+        walk(to, schema, schema->sections[i], widths);
+    walk(to, schema, schema->listener, widths);
 }
 
 void options_print(FILE *to, const struct config_schema *schema)

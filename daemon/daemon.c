@@ -95,7 +95,8 @@ static void on_signal(uv_signal_t *signal, int number)
     struct daemon *daemon = signal->data;
     loop_enter(daemon->loop);
     if (number == SIGHUP) {
-        reload(daemon);
+        if (!daemon->stop_by_ms) /* too late otherwise */
+            reload(daemon);
     } else if (number == SIGUSR1) {
         int error = log_reopen();
         log_line(error ? LOG_ERROR : LOG_INFO, "siotd", "log reopened%s%s", error ? ": " : "",
@@ -127,7 +128,8 @@ static enum daemon_status open_listener(struct daemon *daemon, size_t i, int inh
 {
     const struct listener_settings *settings = &daemon->config->listeners[i];
     const struct protocol *protocol = modules_protocol(settings->protocol);
-    struct service service = {.broker = daemon->broker, .protocol = protocol};
+    struct service service = {
+        .broker = daemon->broker, .stats = broker_stats(daemon->broker), .protocol = protocol};
     char why[512], address[256], entry[ENTRY_SIZE];
     if (protocol->options)
         service.options = config_section(daemon->config, protocol->options->section);
@@ -200,9 +202,20 @@ enum daemon_status daemon_start(struct daemon *daemon, const char *path, bool ve
     return status;
 }
 
+/* From here on the process ends by itself: one more signal must not turn a clean end into a
+ * killed one in the moment between the watcher's end and the process's. */
+static void ignore_signals(void)
+{
+    sigset_t all;
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, NULL);
+}
+
 void daemon_run(struct daemon *daemon)
 {
     loop_run(daemon->loop);
+    ignore_signals();
+    log_line(LOG_INFO, "siotd", "stopped");
 }
 
 /* ---- stop ---- */

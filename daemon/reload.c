@@ -89,7 +89,8 @@ static bool take_over(struct daemon *daemon, const struct config *wanted)
     bool possible = open_log(daemon, wanted, &changes);
     if (possible) {
         adopt(daemon, &changes);
-        log_line(LOG_INFO, "siotd", "reload: done, %zu keys differed", changes.count);
+        log_line(LOG_INFO, "siotd", "reload: done, %zu key%s differed", changes.count,
+                 changes.count == 1 ? "" : "s");
     }
     changes_clear(&changes);
     return possible;

@@ -24,6 +24,10 @@ static void every_row_has_a_line_in_columns(void **state)
                                  "address:port|*:port|unix:/path  restart  help of bind\n"));
     assert_non_null(strstr(text, "\nlisteners[].mountpoint       text      \"\"        "
                                  "any text                        restart  help of mountpoint\n"));
+    assert_non_null(strstr(text, "\nlisteners[].protocol         text      required  "
+                                 "mqtt|raw|both                   restart  help of protocol\n"));
+    assert_non_null(strstr(text, "\nlisteners[].transport        text      required  "
+                                 "tcp|udp                         restart  help of transport\n"));
     size_t lines = 0;
     for (const char *at = text; (at = strchr(at, '\n')); at++)
         lines++;

@@ -1,0 +1,53 @@
+/* Tests daemon/entry.c. */
+#include "daemon/entry.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void expect(bool anonymous, const char *address, const char *expected)
+{
+    char name[] = "a", protocol[] = "mqtt", transport[] = "tcp", to[ENTRY_SIZE];
+    struct listener_settings listener = {
+        .name = name, .protocol = protocol, .transport = transport, .anonymous = anonymous};
+    assert_string_equal(entry_text(&listener, address, to), expected);
+}
+
+static void the_words_say_who_may_come_in(void **state)
+{
+    (void)state;
+    expect(true, "127.0.0.1:1883",
+           "a: 127.0.0.1:1883, mqtt over tcp: open to everybody on this machine, without "
+           "credentials");
+    expect(true, "127.9.9.9:1",
+           "a: 127.9.9.9:1, mqtt over tcp: open to everybody on this machine, "
+           "without credentials");
+    expect(true, "[::1]:1883",
+           "a: [::1]:1883, mqtt over tcp: open to everybody on this machine, without credentials");
+    expect(true, "*:1883",
+           "a: *:1883, mqtt over tcp: open to everybody who reaches this address, "
+           "without credentials");
+    expect(true, "192.0.2.1:1",
+           "a: 192.0.2.1:1, mqtt over tcp: open to everybody who reaches this "
+           "address, without credentials");
+    expect(true, "[::]:1",
+           "a: [::]:1, mqtt over tcp: open to everybody who reaches this address, "
+           "without credentials");
+    expect(true, "unix:/run/x",
+           "a: unix:/run/x, mqtt over tcp: open to every process that may "
+           "write to the socket file, without credentials");
+    expect(false, "*:1883",
+           "a: *:1883, mqtt over tcp: closed to everybody: anonymous is false, "
+           "there are no users");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_words_say_who_may_come_in),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
