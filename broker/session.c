@@ -80,6 +80,7 @@ static void drop_subscriptions(struct session *session)
 /* Forgets what a session has accumulated, keeping the session itself. */
 static void wipe(struct session *session)
 {
+    outbox_detach(session); /* what is in flight may go to others as well [MQTT-4.8.2-5] */
     outbox_hand_on(session, NULL, false);
     replay_free(session);
     drop_subscriptions(session);
