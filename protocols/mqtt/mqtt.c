@@ -12,6 +12,8 @@
 #include "protocols/mqtt/packets.h"
 #include "protocols/mqtt/refuse.h"
 
+#include <stdio.h>
+
 enum { STRANGERS_PER_SECOND = 100 };
 
 /* Who takes which packet; without a name: a packet that only servers send. */
@@ -140,21 +142,15 @@ static void stopping(struct peer *peer, void *state)
 static void log_end(const struct mqtt_connection *c, const char *why)
 {
     static struct log_rate rate; /* of all strangers together */
+    char more[64] = "";
     uint32_t missed = 0;
-    const char *prefix = c->explained ? "" : "closed: ";
     enum log_level level = c->explained || c->was_client ? LOG_INFO : LOG_DEBUG;
-    if (c->was_client) {
-        peer_log(c->peer, level, "%s%s", prefix, why);
-        return;
-    }
-    if (!log_enabled(level) ||
-        !log_rate_allows(&rate, peer_now_ms(c->peer), STRANGERS_PER_SECOND, &missed))
+    if (!log_enabled(level) || (!c->was_client && !log_rate_allows(&rate, peer_now_ms(c->peer),
+                                                                   STRANGERS_PER_SECOND, &missed)))
         return;
     if (missed)
-        peer_log(c->peer, level, "%s%s (%u more like this were not logged)", prefix, why,
-                 (unsigned)missed);
-    else
-        peer_log(c->peer, level, "%s%s", prefix, why);
+        snprintf(more, sizeof more, " (%u more like this were not logged)", (unsigned)missed);
+    peer_log(c->peer, level, "%s%s%s", c->explained ? "" : "closed: ", why, more);
 }
 
 static void close_connection(struct peer *peer, void *state, const char *why)

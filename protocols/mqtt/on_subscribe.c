@@ -9,7 +9,10 @@
 #include "protocols/mqtt/reasons.h"
 #include "protocols/mqtt/refuse.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+
+enum { REFUSALS_PER_SECOND = 10 };
 
 /* The reason codes of one answer; most packets hold few filters. */
 struct reasons {
@@ -79,12 +82,15 @@ static void log_refused(const struct mqtt_connection *c, struct slice filter,
                         enum mqtt_reason reason)
 {
     static struct log_rate rate; /* for all clients together */
-    char escaped[LOG_ESCAPED_SIZE];
+    char escaped[LOG_ESCAPED_SIZE], more[64] = "";
     uint32_t missed = 0;
-    if (log_rate_allows(&rate, peer_now_ms(c->peer), 10, &missed))
-        peer_log(c->peer, LOG_INFO, "subscription to \"%s\" refused: %s (0x%02X)",
-                 log_escape(escaped, sizeof escaped, filter), mqtt_reason_name(reason),
-                 (unsigned)reason);
+    if (!log_rate_allows(&rate, peer_now_ms(c->peer), REFUSALS_PER_SECOND, &missed))
+        return;
+    if (missed)
+        snprintf(more, sizeof more, " (%u more like this were not logged)", (unsigned)missed);
+    peer_log(c->peer, LOG_INFO, "subscription to \"%s\" refused: %s (0x%02X)%s",
+             log_escape(escaped, sizeof escaped, filter), mqtt_reason_name(reason),
+             (unsigned)reason, more);
 }
 
 static enum mqtt_reason subscribe(struct mqtt_connection *c, const struct mqtt_subscription *wish,

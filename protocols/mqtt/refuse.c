@@ -86,16 +86,12 @@ void mqtt_log_refused_publish(const struct mqtt_connection *c, struct slice topi
                               enum verdict verdict)
 {
     static struct log_rate rate; /* for all clients together */
-    char escaped[LOG_ESCAPED_SIZE];
+    char escaped[LOG_ESCAPED_SIZE], more[64] = "";
     uint32_t missed = 0;
     if (!log_rate_allows(&rate, peer_now_ms(c->peer), REFUSED_PUBLISHES_PER_SECOND, &missed))
         return;
-    log_escape(escaped, sizeof escaped, topic);
     if (missed)
-        peer_log(c->peer, LOG_INFO,
-                 "publish to \"%s\" refused: %s (%u more like this were not logged)", escaped,
-                 verdict_name(verdict), (unsigned)missed);
-    else
-        peer_log(c->peer, LOG_INFO, "publish to \"%s\" refused: %s", escaped,
-                 verdict_name(verdict));
+        snprintf(more, sizeof more, " (%u more like this were not logged)", (unsigned)missed);
+    peer_log(c->peer, LOG_INFO, "publish to \"%s\" refused: %s%s",
+             log_escape(escaped, sizeof escaped, topic), verdict_name(verdict), more);
 }

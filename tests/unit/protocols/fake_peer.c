@@ -180,7 +180,9 @@ void peer_say(struct peer *peer, struct slice bytes)
         return;
     /* In a piece of memory of exactly that size, so that a look past the end is seen. */
     struct slice all = buffer_slice(&peer->pending);
-    uint8_t *exact = malloc(all.len ? all.len : 1);
+    if (all.len == 0)
+        return;
+    uint8_t *exact = malloc(all.len);
     if (!exact)
         abort();
     memcpy(exact, all.at, all.len);

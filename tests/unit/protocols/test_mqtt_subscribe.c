@@ -190,6 +190,7 @@ static void what_a_member_leaves_behind_goes_to_another(void **state)
     says(b, "82 [ 0001 s'$share/g/t' 01 ]");
     ignore(b);
     peer_vanish(a);
+    world_turn(&s->world);
     hears(b, "32 [ s't' 0001 '1' ]");
 }
 
