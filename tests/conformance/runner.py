@@ -75,6 +75,8 @@ def play_one(one, number, pool, options):
     play = None
     try:
         broker = pool.borrow(key)
+        if not broker.running():
+            return "unplayed", ""
         names = {"t": f"t{number}", "c": f"c{number}"}
         play = Play(one, broker, names, 4.0 * options.slowness)
         play.run()
@@ -91,7 +93,7 @@ def play_one(one, number, pool, options):
     if outcome == "failed" and one.header.get("differs", "").startswith(options.broker):
         if not options.all:
             return "skipped", "differs: " + one.header["differs"]
-    if "must-fail" in one.header and outcome != "skipped":
+    if "must-fail" in one.header and outcome != "skipped" and play:
         wanted = one.header["must-fail"]
         caught = outcome == "failed" and wanted in report
         outcome = "passed" if caught else "failed"
@@ -143,7 +145,7 @@ def load(options):
 def run(options, transcripts):
     started = time.monotonic()
     pool = Pool(options, transcripts)
-    counts = {"passed": 0, "failed": 0, "skipped": 0}
+    counts = {"passed": 0, "failed": 0, "skipped": 0, "unplayed": 0}
     order = sorted(enumerate(transcripts), key=lambda pair: "slow" not in pair[1].header)
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as workers:
         waiting = {workers.submit(play_one, one, number, pool, options): one
@@ -158,6 +160,9 @@ def run(options, transcripts):
     for fault in pool.faults:
         print(f"the broker itself failed: {fault}\n")
         counts["failed"] += 1
+    if counts["unplayed"]:
+        print(f"{counts['unplayed']} transcripts were not played: their broker had ended")
+        counts["failed"] += counts["unplayed"]
     print(f"{options.broker} over {options.stack}: {counts['skipped']} skipped, "
           f"{time.monotonic() - started:.1f} s")
     print(f"{counts['passed']} passed, {counts['failed']} failed")

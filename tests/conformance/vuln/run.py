@@ -82,7 +82,7 @@ def run_transcripts(paths, options):
     outcomes = []
     for number, one in enumerate(ones):
         outcome, report = runner.play_one(one, number, pool, options)
-        outcomes.append(outcome)
+        outcomes.append("failed" if outcome == "unplayed" else outcome)
         if outcome == "failed":
             print(report, flush=True)
     for fault in pool.faults:
