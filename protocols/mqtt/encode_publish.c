@@ -16,7 +16,7 @@ static size_t properties_size(const struct mqtt_publish_head *head)
 
 /* Bytes behind the fixed header and before the payload; *properties are those of the block. */
 static inline size_t body_size(enum mqtt_version version, const struct mqtt_publish_head *head,
-                        size_t *properties)
+                               size_t *properties)
 {
     size_t size = 2 + head->topic.len + (head->qos ? 2u : 0u);
     *properties = 0;
