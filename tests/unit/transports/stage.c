@@ -3,9 +3,8 @@
 
 #include "broker/message.h"
 #include <arpa/inet.h>
-#include <poll.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
-#include <sys/un.h>
 
 struct stage stage;
 
@@ -263,6 +262,8 @@ int client_connect(int rcvbuf)
     assert_true(fd >= 0);
     if (rcvbuf)
         setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &rcvbuf, sizeof(rcvbuf));
+    int on = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* no use on a unix socket */
     /* Blocking: the kernel completes it without us, the backlog is long enough. */
     assert_int_equal(connect(fd, (struct sockaddr *)&stage.address, stage.address_len), 0);
     return fd;
