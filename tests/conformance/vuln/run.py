@@ -8,6 +8,7 @@ named tests/transcripts/vuln/vuln-NN-*.txt. The last line is "N passed, N failed
 """
 
 import argparse
+import concurrent.futures
 import importlib
 import os
 import re
@@ -80,8 +81,10 @@ def run_transcripts(paths, options):
     ones = [one for one in ones if options.stack in one.header.get("stack", options.stack).split()]
     pool = runner.Pool(options, ones)
     outcomes = []
-    for number, one in enumerate(ones):
-        outcome, report = runner.play_one(one, number, pool, options)
+    with concurrent.futures.ThreadPoolExecutor(12) as workers:
+        results = list(workers.map(lambda pair: runner.play_one(pair[1], pair[0], pool, options),
+                                   enumerate(ones)))
+    for outcome, report in results:
         outcomes.append("failed" if outcome == "unplayed" else outcome)
         if outcome == "failed":
             print(report, flush=True)
