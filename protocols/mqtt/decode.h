@@ -88,7 +88,7 @@ struct mqtt_subscribe {
 
 /* SUBSCRIBE. Every filter is checked before the first is handed out, so a packet is accepted whole
  * or not at all. Reasons: 0x82 no filter [MQTT-3.8.3-2], retain handling 3, No Local on a shared
- * subscription [MQTT-3.8.3-4]; 0x81 QoS 3, reserved bits [MQTT-3.8.3-5]. */
+ * subscription [MQTT-3.8.3-4], QoS 3; 0x81 reserved bits [MQTT-3.8.3-5]. */
 bool mqtt_decode_subscribe(const struct mqtt_header *header, struct slice packet,
                            enum mqtt_version version, const struct mqtt_property_limits *limits,
                            struct mqtt_subscribe *out, struct mqtt_fault *fault);

@@ -31,7 +31,7 @@ static bool check_options(uint8_t options, struct slice filter, enum mqtt_versio
                           size_t offset, struct mqtt_fault *fault)
 {
     if ((options & OPTION_QOS) == OPTION_QOS)
-        return mqtt_fail(fault, MQTT_MALFORMED_PACKET, offset, "5.0 section 3.8.3.1", "QoS 3");
+        return mqtt_fail(fault, MQTT_PROTOCOL_ERROR, offset, "5.0 section 3.8.3.1", "QoS 3");
     if (version != MQTT_5)
         return (options & ~OPTION_QOS) == 0 ||
                mqtt_fail(fault, MQTT_MALFORMED_PACKET, offset, "3.1.1 MQTT-3-8.3-4",

@@ -204,7 +204,8 @@ static bool decode_one(struct cursor *c, unsigned place, struct mqtt_properties 
         return mqtt_fail(fault, MQTT_MALFORMED_PACKET, offset, "5.0 section 2.2.2.2",
                          "unknown property");
     if (!(row->places >> place & 1))
-        return mqtt_fail(fault, MQTT_PROTOCOL_ERROR, offset, "5.0 section 2.2.2.2", row->misplaced);
+        return mqtt_fail(fault, MQTT_MALFORMED_PACKET, offset, "5.0 section 2.2.2.2",
+                         row->misplaced);
     bool repeats =
         row->rules & REPEATS || (row->rules & REPEATS_IN_PUBLISH && place == MQTT_PUBLISH);
     if (out->present & BIT(id) && !repeats)

@@ -69,12 +69,13 @@ static inline void mqtt_set(struct mqtt_properties *p, enum mqtt_property id)
 }
 
 /* Reads a property length and the block behind it; `place` is the packet type or MQTT_WILL.
- * Allocates nothing, O(bytes). Fails with: 0x81  unknown identifier, a value that runs past the
- * block, ill-formed UTF-8, a bad varint, a block longer than the packet; 0x82  a property that does
- * not belong here, twice what may stand once (on SUBSCRIBE also the Subscription Identifier), a
- * value outside its range (Receive Maximum 0, Maximum Packet Size 0, Subscription Identifier 0, a
- * flag above 1, a wildcard in a Response Topic, ...), Authentication Data without a method, and
- * more properties or bytes than `limits`; 0x94  Topic Alias 0. Fault offsets are the cursor's. */
+ * Allocates nothing, O(bytes). Fails with: 0x81  an identifier that is unknown or does not belong
+ * here (5.0 section 2.2.2.2), a value that runs past the block, ill-formed UTF-8, a bad varint, a
+ * block longer than the packet; 0x82  twice what may stand once (on SUBSCRIBE also the Subscription
+ * Identifier), a value outside its range (Receive Maximum 0, Maximum Packet Size 0, Subscription
+ * Identifier 0, a flag above 1, a wildcard in a Response Topic, ...), Authentication Data without a
+ * method, and more properties or bytes than `limits`; 0x94  Topic Alias 0. Fault offsets are the
+ * cursor's. */
 bool mqtt_decode_properties(struct cursor *c, unsigned place,
                             const struct mqtt_property_limits *limits, struct mqtt_properties *out,
                             struct mqtt_fault *fault);

@@ -525,7 +525,7 @@ static void acks_of_5_may_stop_before_reason_and_properties(void **state)
     assert_accepted(0x40, SLICE("\0\1\x80\4\x1f\0\1r"), MQTT_5);
     assert_refused(0x40, SLICE("\0\1\0\0\0"), MQTT_5, 0x81, "MQTT-4.13.1-1");
     assert_refused(0x40, SLICE("\0\1\0\1"), MQTT_5, 0x81, "5.0 section 2.2.2.1");
-    assert_refused(0x40, SLICE("\0\1\0\3\x23\0\1"), MQTT_5, 0x82, "5.0 section 2.2.2.2");
+    assert_refused(0x40, SLICE("\0\1\0\3\x23\0\1"), MQTT_5, 0x81, "5.0 section 2.2.2.2");
 }
 
 static void disconnect_and_pingreq_are_empty_in_3(void **state)

@@ -231,7 +231,7 @@ static void faulty_publications_have_no_effect_and_close(void **state)
         {"30 [ 0005 't' ]", "e0 01 81"},             /* topic cut short */
         {"30 80 80 80 80 01", "e0 01 81"},           /* remaining length of five bytes */
         {"30 81 80 40", "e0 01 95"},                 /* a byte more than a MiB */
-        {"31 [ s't' [ 11 00000001 ] ]", "e0 01 82"}, /* a property of others */
+        {"31 [ s't' [ 11 00000001 ] ]", "e0 01 81"}, /* a property of others */
     };
     struct peer *watcher = stage_v3(s, "w");
     says(watcher, "82 [ 0001 s'#' 00 ]");

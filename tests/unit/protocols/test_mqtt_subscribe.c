@@ -117,6 +117,7 @@ static void faulty_subscribe_packets_have_no_effect_and_close(void **state)
         {"82 [ 0001 00 s'a' 00 s'b' c0 ]", "e0 01 81"},          /* reserved bits */
         {"82 [ 0001 00 s'a' 00 s'b' 30 ]", "e0 01 82"},          /* retain handling 3 */
         {"82 [ 0001 00 s'a' 00 s'$share/g/b' 04 ]", "e0 01 82"}, /* no local, shared */
+        {"82 [ 0001 00 s'a' 00 s'b' 03 ]", "e0 01 82"},          /* QoS 3 */
         {"82 [ 0001 [ 0b 00 ] s'a' 00 ]", "e0 01 82"},           /* identifier 0 */
         {"82 [ 0001 [ 0b 01 0b 02 ] s'a' 00 ]", "e0 01 82"},     /* two identifiers */
         {"82 [ 0001 00 s'a' 00 { c0 80 } 00 ]", "e0 01 81"},     /* overlong */
