@@ -137,7 +137,7 @@ class Life(unittest.TestCase):
                 self.assertNotIn("log reopened", lines(path + ".1"))
             self.assertIn("stopped", lines(path))
 
-    def test_sighup_while_starting_does_not_kill(self):
+    def test_many_sighups_at_once_are_survived(self):
         with Siotd(config(free_port())) as siotd:
             for _ in range(50):
                 siotd.signal(signal.SIGHUP)

@@ -94,6 +94,25 @@ class Reload(unittest.TestCase):
             with Client(("127.0.0.1", port)) as second:
                 self.assertEqual(second.connack(client_id=b"d"), b"")
 
+    def test_the_broker_s_own_figures_start_and_stop(self):
+        port, topic = free_port(), b"$SYS/broker/uptime"
+        with Siotd(config(port, rest="sys_interval: unlimited")) as siotd, \
+                Client(("127.0.0.1", port)) as client:
+            client.connack()
+            client.send(b"\x82" + bytes([6 + len(topic)]) + b"\x00\x01\x00\x00" +
+                        bytes([len(topic)]) + topic + b"\x00")
+            self.assertEqual(client.packet()[:1], b"\x90")
+            client.send(b"\xc0\x00")
+            self.assertEqual(client.packet(), b"\xd0\x00")  # and nothing retained before it
+            siotd.reload(config(port, rest="sys_interval: 1s"))
+            for _ in range(2):
+                self.assertIn(topic, client.packet())
+            siotd.reload(config(port, rest="sys_interval: unlimited"))
+            client.socket.settimeout(1.5)
+            with self.assertRaises(TimeoutError):
+                while True:
+                    client.packet()
+
     def test_without_descriptors_the_old_rules_stay(self):
         """vuln-04: a reload that cannot open its file must not leave the door open."""
         port = free_port()
