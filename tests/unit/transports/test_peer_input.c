@@ -74,6 +74,7 @@ static void test_an_incomplete_packet_is_kept_and_its_memory_freed(void **unused
     close(fd);
 }
 
+/* vuln-03 */
 static void test_memory_grows_with_what_has_arrived_and_not_with_what_is_claimed(void **unused)
 {
     (void)unused;

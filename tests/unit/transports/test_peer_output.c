@@ -289,6 +289,7 @@ static void test_a_full_peer_that_reads_slowly_is_not_closed(void **unused)
     close(fd);
 }
 
+/* vuln-37 */
 static void test_who_asks_much_and_never_reads_is_not_read_either(void **unused)
 {
     (void)unused;
