@@ -149,15 +149,19 @@ static void a_byte_more_than_a_packet_has_is_refused(void **state)
 static void a_packet_with_any_byte_changed_to_any_other_breaks_nothing(void **state)
 {
     (void)state;
+    unsigned step = getenv("SIOTD_TEST_SLOW_MACHINE") ? 21 : 1; /* under valgrind: a sample */
     size_t count;
     const struct mqtt_sample *samples = mqtt_corpus(&count);
     for (size_t i = 0; i < count; i++) {
         uint8_t *bytes = exact(samples[i].packet);
         for (size_t at = 0; at < samples[i].packet.len; at++) {
-            for (unsigned change = 1; change < 256; change++) {
+            for (unsigned change = 1; change < 256; change += step) {
                 bytes[at] = (uint8_t)(samples[i].packet.at[at] ^ change);
-                for (size_t v = 0; v < 3; v++)
-                    mqtt_any_decode(slice_of(bytes, samples[i].packet.len), versions[v]);
+                struct slice bent = slice_of(bytes, samples[i].packet.len);
+                mqtt_any_decode(bent, samples[i].version);
+                if ((change & (change - 1)) == 0) /* one bit: in the other versions too */
+                    for (size_t v = 0; v < 3; v++)
+                        mqtt_any_decode(bent, versions[v]);
             }
             bytes[at] = samples[i].packet.at[at];
         }
@@ -170,7 +174,7 @@ static void every_type_with_any_short_body_breaks_nothing(void **state)
     (void)state;
     for (unsigned first = 0; first < 256; first++)
         for (size_t v = 0; v < 3; v++)
-            for (unsigned bytes = 0; bytes < 1u << 16; bytes += bytes < 512 ? 1 : 251) {
+            for (unsigned bytes = 0; bytes < 1u << 16; bytes += bytes < 256 ? 1 : 509) {
                 uint8_t body[2] = {(uint8_t)bytes, (uint8_t)(bytes >> 8)};
                 for (size_t len = 0; len <= 2; len++)
                     mqtt_any_decode(

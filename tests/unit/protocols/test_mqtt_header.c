@@ -55,7 +55,8 @@ static void every_length_of_one_to_three_bytes_is_read_as_specified(void **state
     uint8_t *bytes = calloc(1, 6);
     assert_non_null(bytes);
     bytes[0] = 0x30;
-    for (uint32_t n = 0; n < 1u << 24; n++) {
+    uint32_t step = getenv("SIOTD_TEST_SLOW_MACHINE") ? 61 : 1; /* under valgrind: a sample */
+    for (uint32_t n = 0; n < 1u << 24; n += n < 1u << 16 ? 1 : step) {
         bytes[1] = (uint8_t)n;
         bytes[2] = (uint8_t)(n >> 8);
         bytes[3] = (uint8_t)(n >> 16);
