@@ -4,6 +4,7 @@ A Broker is one process with one configuration, listening on a free loopback por
 socket. Settings are written like "limits.inflight=4"; "listener." settings go to the listener.
 """
 
+import ctypes
 import os
 import resource
 import signal
@@ -93,15 +94,21 @@ def mosquitto_config(settings, port, path):
     return "\n".join(lines) + "\n"
 
 
+PR_SET_PDEATHSIG = 1
+LIBC = ctypes.CDLL(None)
+
+
 def limits_for(text):
-    """A function that sets the resource limits named like "stack=64k" in the child."""
+    """A function that, in the child, sets the resource limits named like "stack=64k", and has the
+    child end with the thread that started it, so that a runner that is killed leaves nothing."""
     def apply():
+        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         for limit in text.split():
             name, value = limit.split("=")
             size = int(value.rstrip("km")) * {"k": 1024, "m": 1 << 20}.get(value[-1], 1)
             which = {"stack": resource.RLIMIT_STACK, "nofile": resource.RLIMIT_NOFILE}[name]
             resource.setrlimit(which, (size, size))
-    return apply if text else None
+    return apply
 
 
 class Broker:
