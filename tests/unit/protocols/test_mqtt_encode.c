@@ -179,7 +179,7 @@ static void publish_is_laid_out_as_its_version_has_it(void **state)
                                      .payload_len = 3,
                                      .topic_alias = 9,
                                      .has_message_expiry = true,
-                                     .message_expiry_s = 60,
+                                     .message_expiry_s = 0x01020304,
                                      .forwardable = SLICE("\x26\0\1k\0\1v"),
                                      .subscription_identifiers = ids,
                                      .subscription_identifier_count = 2};
@@ -190,7 +190,7 @@ static void publish_is_laid_out_as_its_version_has_it(void **state)
     }
     struct writer w = start(mqtt_publish_head_size(MQTT_5, &head));
     mqtt_encode_publish_head(&w, MQTT_5, &head);
-    assert_written(&w, SLICE("\x3b\x1f\0\3a/b\x12\x34\x14\x23\0\x09\x02\0\0\0\x3c\x0b\5\x0b\xac\2"
+    assert_written(&w, SLICE("\x3b\x1f\0\3a/b\x12\x34\x14\x23\0\x09\x02\1\2\3\4\x0b\5\x0b\xac\2"
                              "\x26\0\1k\0\1v"));
     head = (struct mqtt_publish_head){.topic = SLICE("t"), .dup = true};
     w = start(mqtt_publish_head_size(MQTT_5, &head));
