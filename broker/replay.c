@@ -134,7 +134,7 @@ static struct message *value_for(const struct session *session, const struct rep
     return m;
 }
 
-static bool send(struct session *session, const struct subscription *s, struct message *m)
+static bool send_value(struct session *session, const struct subscription *s, struct message *m)
 {
     struct delivery d = {
         .message = m,
@@ -156,7 +156,7 @@ static enum progress part_work(struct session *session, struct replay_part *part
         struct message *m = value_for(session, part);
         if (m && *messages == 0)
             return TIRED;
-        if (m && !send(session, part->subscription, m))
+        if (m && !send_value(session, part->subscription, m))
             return FULL;
         *messages -= m != NULL;
         if (!step(session->broker, part)) {
