@@ -49,6 +49,7 @@ struct connect_request {
     bool clean_start;
     uint32_t expiry_s;        /* after the connection has ended; 0: at once */
     uint16_t receive_maximum; /* the client's window for QoS 1 and 2, 1..65535 */
+    uint16_t inbound_maximum; /* QoS 2 messages it may have open towards the core, as announced */
     struct will *will; /* or NULL; from malloc; the core owns it and its message on success */
 };
 
@@ -93,7 +94,7 @@ void broker_publish_own(struct broker *broker, struct message *message);
 enum inbound { INBOUND_NEW, INBOUND_DUPLICATE, INBOUND_OVER_LIMIT, INBOUND_NO_MEMORY };
 
 /* Remembers a received QoS 2 id before its message is published [MQTT-4.3.3-10]. OVER_LIMIT: more
- * than limits.inflight ids are open (0x93). */
+ * than inbound_maximum ids are open (0x93). */
 enum inbound session_received(struct session *session, uint16_t packet_id);
 /* Forgets it: after PUBREL, or when the publish was refused. False when it was not known (0x92). */
 bool session_forget(struct session *session, uint16_t packet_id);

@@ -12,16 +12,17 @@ enum queue_policy {
 };
 
 struct broker_limits {
-    uint64_t packet_size;       /* bytes of one packet or message, either way */
-    uint64_t inflight;          /* unacknowledged QoS 1 and 2 messages, each way, per session */
-    uint64_t queued_messages;   /* per session, waiting for window or connection */
-    uint64_t queued_bytes;      /* per session, payload and topic bytes of those */
-    bool queue_qos0_offline;    /* keep QoS 0 messages for sessions that are away */
-    int queue_full;             /* enum queue_policy */
-    uint64_t subscriptions;     /* per session */
-    uint64_t topic_levels;      /* of a topic name or filter */
-    uint64_t topic_length;      /* bytes of a topic name or filter */
-    uint64_t sessions;          /* online and offline, whole broker */
+    uint64_t packet_size;     /* bytes of one packet or message, either way */
+    uint64_t inflight;        /* unacknowledged QoS 1 and 2 messages, each way, per session */
+    uint64_t unreleased;      /* QoS 2 ids a client may have open that cannot be told `inflight` */
+    uint64_t queued_messages; /* per session, waiting for window or connection */
+    uint64_t queued_bytes;    /* per session, payload and topic bytes of those */
+    bool queue_qos0_offline;  /* keep QoS 0 messages for sessions that are away */
+    int queue_full;           /* enum queue_policy */
+    uint64_t subscriptions;   /* per session */
+    uint64_t topic_levels;    /* of a topic name or filter */
+    uint64_t topic_length;    /* bytes of a topic name or filter */
+    uint64_t sessions;        /* online and offline, whole broker */
     uint64_t retained_messages; /* whole broker */
     uint64_t retained_bytes;    /* topic and payload bytes of those */
     uint64_t retained_per_turn; /* replayed to one session per turn of the loop */

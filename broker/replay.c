@@ -208,7 +208,7 @@ bool replay_start(struct session *session, const struct subscription *subscripti
 {
     struct broker *broker = session->broker;
     replay_stop(session, subscription);
-    bool nothing = broker->stats.retained_messages == 0 ||
+    bool nothing = broker->retained.tree.count == 0 ||
                    (!topic_has_wildcard(filter) && !retained_find(broker, filter));
     if (nothing)
         return true;

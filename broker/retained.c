@@ -1,7 +1,7 @@
 /* retained: see retained.h. publish.c stores; replay.c sends what is stored to new subscribers.
  *
  * Invariant: stats.retained_messages and retained_bytes are the count and size of the tree's
- * values. */
+ * values, without those of topics that begin with "$". */
 #include "broker/retained.h"
 #include "broker/core.h"
 
@@ -32,22 +32,28 @@ static bool has_room(const struct broker *broker, const struct message *m,
     return messages <= limits->retained_messages && bytes <= limits->retained_bytes;
 }
 
+/* What the daemon says of itself takes no room away from the clients. */
+static bool is_counted(const struct message *m)
+{
+    return m && m->topic[0] != '$';
+}
+
 /* Sets the node's value (NULL: none) and keeps the counters right. */
 static void set_value(struct broker *broker, struct tree_node *node, struct message *value)
 {
     struct message *former = node->value;
-    if (former) {
+    if (is_counted(former)) {
         broker->stats.retained_messages--;
         broker->stats.retained_bytes -= message_size(former);
-        message_unref(former);
     }
-    node->value = value;
-    if (value) {
+    if (is_counted(value)) {
         broker->stats.retained_messages++;
         broker->stats.retained_bytes += message_size(value);
-    } else {
-        tree_prune(&broker->retained.tree, node);
     }
+    message_unref(former);
+    node->value = value;
+    if (!value)
+        tree_prune(&broker->retained.tree, node);
 }
 
 enum verdict retained_store(struct broker *broker, struct message *message)
@@ -59,7 +65,7 @@ enum verdict retained_store(struct broker *broker, struct message *message)
             set_value(broker, node, NULL);
         return VERDICT_OK;
     }
-    if (!has_room(broker, message, node ? node->value : NULL))
+    if (is_counted(message) && !has_room(broker, message, node ? node->value : NULL))
         return VERDICT_QUOTA;
     if (!node)
         node = tree_make(tree, message_topic(message));

@@ -202,6 +202,7 @@ static void bind(struct session *session, const struct connect_request *request,
     session->protocol = request->protocol;
     session->expiry_s = request->expiry_s;
     session->window = request->receive_maximum;
+    session->inbound_maximum = request->inbound_maximum;
     session->stalled = false;
     stats->connects++;
     if (++stats->clients_connected > stats->clients_maximum)
@@ -284,7 +285,7 @@ enum inbound session_received(struct session *session, uint16_t packet_id)
     struct inbound_ids *in = session->inbound;
     if (in && inbound_find(in, packet_id) < in->count)
         return INBOUND_DUPLICATE; /* [MQTT-4.3.3-10] */
-    if (in && in->count >= session->broker->limits->inflight)
+    if (in && in->count >= session->inbound_maximum)
         return INBOUND_OVER_LIMIT; /* [MQTT-3.3.4-7] */
     if ((!in || in->count == in->capacity) && !inbound_grow(session))
         return INBOUND_NO_MEMORY;

@@ -32,6 +32,7 @@ struct session {
     uint32_t subscription_count;
     uint32_t walk, walk_index; /* publish.c: where this session stands in the walk under way */
     uint16_t window;           /* the client's receive maximum */
+    uint16_t inbound_maximum;  /* QoS 2 messages it may have open towards the core */
     uint16_t id_len;
     bool stalled; /* the sink was full when it was last offered something */
     char id[];

@@ -36,7 +36,7 @@ struct stats {
     uint64_t clients_expired;                     /* sessions ended by their expiry */
     uint64_t sessions;                            /* now, online and offline */
     uint64_t subscriptions, shared_subscriptions; /* now */
-    uint64_t retained_messages, retained_bytes;   /* now */
+    uint64_t retained_messages, retained_bytes;   /* now; without those of $SYS */
     uint64_t queued_messages, queued_bytes;       /* now, all sessions */
     uint64_t protocol_errors;
     uint64_t loop_lag_max_us; /* longest turn since the last report */

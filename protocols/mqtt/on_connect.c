@@ -130,6 +130,7 @@ static void grant_expiry(const struct mqtt_connection *c, struct arrival *arriva
 static bool enter(struct mqtt_connection *c, struct arrival *arrival)
 {
     const struct mqtt_connect *packet = &arrival->packet;
+    const struct broker_limits *limits = broker_limits(c->broker);
     struct will *will = NULL;
     struct mqtt_objection no;
     if (packet->has_will && !(will = mqtt_will_new(c, packet, arrival->identity, &no))) {
@@ -146,6 +147,7 @@ static bool enter(struct mqtt_connection *c, struct arrival *arrival)
         .receive_maximum = mqtt_has(&packet->properties, MQTT_RECEIVE_MAXIMUM)
                                ? packet->properties.receive_maximum
                                : UINT16_MAX,
+        .inbound_maximum = (uint16_t)(c->version == MQTT_5 ? limits->inflight : limits->unreleased),
         .will = will,
     };
     struct session *session;

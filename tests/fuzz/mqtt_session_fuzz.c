@@ -58,6 +58,7 @@ static void start(struct play *play)
     struct broker_limits *limits = &play->world.limits;
     limits->packet_size = 8192;
     limits->inflight = 4;
+    limits->unreleased = 6;
     limits->queued_messages = 4;
     limits->queued_bytes = 4096;
     limits->subscriptions = 8;

@@ -57,6 +57,7 @@ struct world *world_new(void)
     world->limits = (struct broker_limits){
         .packet_size = 1 << 20,
         .inflight = 32,
+        .unreleased = 1000,
         .queued_messages = 1000,
         .queued_bytes = 1 << 20,
         .queue_full = QUEUE_REFUSE,
@@ -113,7 +114,8 @@ struct connect_request usual_request(const char *id)
                                     .mountpoint = "",
                                     .protocol = "mqtt",
                                     .clean_start = true,
-                                    .receive_maximum = 65535};
+                                    .receive_maximum = 65535,
+                                    .inbound_maximum = 32};
 }
 
 enum verdict client_connect_as(struct world *world, struct fake_client *client,

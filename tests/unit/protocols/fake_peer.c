@@ -34,6 +34,7 @@ static void set_limits(struct broker_limits *limits)
     *limits = (struct broker_limits){
         .packet_size = 1024 * 1024,
         .inflight = 32,
+        .unreleased = 1000,
         .queued_messages = 1000,
         .queued_bytes = 1024 * 1024,
         .queue_full = QUEUE_REFUSE,

@@ -97,6 +97,19 @@ static void more_qos_2_than_the_receive_maximum_is_an_error(void **state)
     is_closed(a);
 }
 
+static void a_client_that_cannot_be_told_may_have_more_open(void **state)
+{
+    struct stage *s = *state;
+    s->world.limits.inflight = 1;
+    s->world.limits.unreleased = 2;
+    struct peer *a = stage_v3(s, "a");
+    says(a, "34 [ s't' 0001 ] 34 [ s't' 0002 ]");
+    hears(a, "50 02 0001 50 02 0002");
+    says(a, "34 [ s't' 0003 ]");
+    hears_nothing(a);
+    is_closed(a);
+}
+
 static void any_number_of_qos_1_is_answered_at_once(void **state)
 {
     struct stage *s = *state;
@@ -345,6 +358,7 @@ int main(void)
         TEST(qos_2_ids_survive_the_connection),
         TEST(a_pubrel_for_nothing_is_answered),
         TEST(more_qos_2_than_the_receive_maximum_is_an_error),
+        TEST(a_client_that_cannot_be_told_may_have_more_open),
         TEST(any_number_of_qos_1_is_answered_at_once),
         TEST(dollar_topics_are_refused),
         TEST(a_refusal_says_why_where_the_client_wants_it),
