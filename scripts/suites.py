@@ -107,14 +107,16 @@ def counted(text, succeeded):
 
 
 def labels_of(build):
-    """{name of a test: its first label} of a build folder."""
+    """{name of a test: the label that says its kind} of a build folder."""
     status, text = run(["ctest", "--test-dir", build, "--show-only=json-v1"], 60)
     if status != 0:
         return {}
     labels = {}
     for test in json.loads(text)["tests"]:
         properties = {item["name"]: item["value"] for item in test.get("properties", [])}
-        labels[test["name"]] = properties.get("LABELS", ["other"])[0]
+        # A regression test also bears the number of the failure that it is about.
+        kinds = [label for label in properties.get("LABELS", []) if not label.startswith("vuln-")]
+        labels[test["name"]] = (kinds + ["other"])[0]
     return labels
 
 
@@ -330,7 +332,8 @@ SUITES = {
     "valgrind": suite_valgrind,
     "fuzz": suite_fuzz,
 }
-PARTS = {label: labelled(label) for label in ("unit", "fuzz-corpus", "style", "conformance", "systemd")}
+PARTS = {label: labelled(label)
+         for label in ("unit", "daemon", "fuzz-corpus", "style", "conformance", "systemd")}
 
 
 def main():
@@ -340,8 +343,10 @@ def main():
     parser.add_argument("--list", action="store_true", help="name the suites")
     arguments = parser.parse_args()
     known = {**SUITES, **PARTS}
+    known.update({name: labelled(name) for name in arguments.suite if re.match(r"vuln-\w+$", name)})
     if arguments.list:
-        print("\n".join([*SUITES, *(f"{name} (part of release)" for name in PARTS)]))
+        print("\n".join([*SUITES, *(f"{name} (part of release)" for name in PARTS),
+                         "vuln-NN (the regression test of that number)"]))
         return 0
     unknown = [name for name in arguments.suite if name not in known]
     if unknown:
