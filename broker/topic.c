@@ -78,6 +78,52 @@ bool topic_matches(struct slice filter, struct slice topic)
     return !have_more;
 }
 
+static bool is_level(struct slice level, char c)
+{
+    return level.len == 1 && level.at[0] == c;
+}
+
+/* Wildcards in first place and topics that begin with '$' have nothing in common [MQTT-4.7.2-1]. */
+static bool apart(struct slice wild, struct slice other)
+{
+    return topic_has_wildcard(wild) && other.len && other.at[0] == '$';
+}
+
+bool topic_filter_covers(struct slice wide, struct slice narrow)
+{
+    struct slice w, n;
+    bool w_more = true, n_more = true;
+    for (bool first = true; topic_next_level(&wide, &w, &w_more); first = false) {
+        bool level = topic_next_level(&narrow, &n, &n_more);
+        if (first && level && apart(w, n))
+            return false;
+        if (is_level(w, '#'))
+            return true; /* also the parent level, where `narrow` may have ended */
+        if (first && is_level(w, '+') && is_level(n, '#'))
+            return slice_equal(wide, SLICE("#")); /* no topic is without a first level */
+        if (!level || is_level(n, '#') || (!is_level(w, '+') && !slice_equal(w, n)))
+            return false;
+    }
+    return !n_more;
+}
+
+bool topic_filters_overlap(struct slice a, struct slice b)
+{
+    struct slice x, y;
+    bool a_more = true, b_more = true, first = true;
+    for (;; first = false) {
+        bool in_a = topic_next_level(&a, &x, &a_more), in_b = topic_next_level(&b, &y, &b_more);
+        if (!in_a || !in_b)
+            return in_a == in_b || is_level(in_a ? x : y, '#');
+        if (first && (apart(x, y) || apart(y, x)))
+            return false;
+        if (is_level(x, '#') || is_level(y, '#'))
+            return true;
+        if (!is_level(x, '+') && !is_level(y, '+') && !slice_equal(x, y))
+            return false;
+    }
+}
+
 enum topic_share topic_split_share(struct slice s, struct slice *group, struct slice *filter)
 {
     static const char prefix[] = "$share/";

@@ -16,6 +16,12 @@ bool topic_filter_valid(struct slice s, size_t max_length, size_t max_levels);
  * topic that begins with '$' [MQTT-4.7.2-1]. */
 bool topic_matches(struct slice filter, struct slice topic);
 
+/* Whether every topic that the filter `narrow` selects is selected by `wide`; both valid. */
+bool topic_filter_covers(struct slice wide, struct slice narrow);
+
+/* Whether some topic is selected by both filters; both valid. */
+bool topic_filters_overlap(struct slice a, struct slice b);
+
 /* Whether a valid filter holds + or #. */
 bool topic_has_wildcard(struct slice filter);
 

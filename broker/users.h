@@ -1,0 +1,31 @@
+/* users: who has a password: a table from user names to records, as the password file has them.
+ *
+ * The file is Mosquitto's: `name:record` on each line, blank lines and lines that begin with '#'
+ * aside. Records ($argon2id$, $7$, $6$) are opaque in here: transports/password.h checks a password
+ * against one. A table is immutable and counted. Pure. */
+#ifndef SIOTD_BROKER_USERS_H
+#define SIOTD_BROKER_USERS_H
+
+#include "broker/lines.h"
+
+struct users;
+
+/* Reads a file. NULL when any line is wrong, `mistake` having been called for each (a line without
+ * colon, without name, with a name twice, with a record that is none of a known scheme), or when
+ * out of memory, which is told as line 0. `judge` says what is wrong with a whole record, or NULL
+ * (password_mistake); it may be NULL itself. No text of the file is repeated in a mistake. */
+struct users *users_read(struct slice text, const char *(*judge)(const char *record),
+                         lines_mistake *mistake, void *to);
+
+struct users *users_ref(struct users *users);
+void users_unref(struct users *users); /* wipes the records with the last; NULL allowed */
+
+size_t users_count(const struct users *users);
+
+/* The record of a user, NUL-terminated, or NULL; borrowed from the table. */
+const char *users_record(const struct users *users, struct slice name);
+
+/* Walks the names in no particular order: start with *position = 0; false at the end. */
+bool users_next(const struct users *users, size_t *position, struct slice *name);
+
+#endif
