@@ -10,6 +10,7 @@
 #ifndef __ASSEMBLER__ /* what wolfSSL uses and leaves to its user to have */
 #include <netdb.h>
 #include <stdint.h>
+#include <sys/time.h>
 #endif
 
 /* ---- protocols: TLS and DTLS, 1.2 and 1.3 ---- */
