@@ -32,6 +32,8 @@ struct broker *broker_new(const struct broker_limits *limits, struct timers *whe
     broker->wheel = wheel;
     broker->mono_ms = broker->sys.started_ms = wheel->now_ms;
     map_init(&broker->sessions, session_key);
+    list_init(&broker->checked);
+    list_init(&broker->unchecked);
     router_init(&broker->router);
     retained_init(&broker->retained);
     list_init(&broker->replaying);
@@ -72,6 +74,7 @@ void broker_free(struct broker *broker)
     free(broker->walk.chain);
     free(broker->walk.flat);
     free(broker->walk.topic);
+    access_unref(broker->authority.access);
     free(broker);
 }
 
@@ -122,5 +125,6 @@ bool broker_work(struct broker *broker)
 {
     work_replays(broker);
     will_work(broker);
-    return !list_empty(&broker->replaying);
+    bool more = reauthorise_work(broker);
+    return more || !list_empty(&broker->replaying);
 }

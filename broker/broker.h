@@ -38,6 +38,25 @@ int64_t broker_wall_ms(const struct broker *broker);
 const struct broker_limits *broker_limits(const struct broker *broker);
 struct stats *broker_stats(struct broker *broker);
 
+/* ---- who may what ---- */
+
+/* From now on `access` decides (the core takes a reference; NULL: nothing is governed). Every
+ * decision of this turn on is made by it; what sessions already have is looked through in the turns
+ * to come, a bounded piece in each (broker_work). Whose right to be here has ended is expelled and
+ * its session ends. Who has a subscription that is not permitted any more loses it and is expelled
+ * too; a session that is away loses it silently. Queued messages that may not be delivered any more
+ * are dropped and counted. */
+void broker_set_access(struct broker *broker, struct access *access);
+
+/* The access of now, or NULL; borrowed for the turn. */
+const struct access *broker_access(const struct broker *broker);
+
+/* What broker_connect and the core will answer, for protocols that must know before. */
+bool broker_may_connect(const struct broker *broker, const struct identity *identity,
+                        struct slice client_id, const char **why);
+bool broker_may(const struct broker *broker, struct identity *identity, struct slice client_id,
+                enum action action, struct slice topic);
+
 /* ---- sessions ---- */
 
 struct connect_request {

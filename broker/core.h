@@ -29,6 +29,9 @@ struct broker {
     uint64_t mono_ms;
     int64_t wall_ms;
     struct map sessions; /* by client id */
+    struct authority authority;
+    struct list checked;   /* sessions (roll) that have what the access of now lets them have */
+    struct list unchecked; /* and those that have to be looked at */
     struct router router;
     struct retained retained;
     struct walk walk;
@@ -44,11 +47,11 @@ struct broker {
     struct sys sys;
 };
 
-/* Who publishes: a session, or a will whose session may be gone, or the daemon itself (identity
- * NULL). */
+/* Who publishes: a session, or a will whose session may be gone, or the daemon itself. */
 struct origin {
-    struct session *session;         /* for no-local; NULL when gone */
-    const struct identity *identity; /* NULL: the daemon, which needs no leave */
+    struct session *session;     /* for no-local; NULL when gone */
+    struct principal *principal; /* NULL: nobody asks for it (nothing is governed or retained) */
+    bool own;                    /* the daemon, which needs no leave */
     const char *mountpoint;
     bool refusable; /* somebody waits for the verdict; else what does not fit is dropped, and what
                        cannot be retained is delivered all the same */
@@ -76,7 +79,16 @@ void will_fire(struct session *session);
 void will_work(struct broker *broker);
 void wills_clear(struct broker *broker);
 
+/* subscribe.c: ends one subscription and what is on its way because of it. */
+void subscription_end(struct session *session, struct subscription *subscription);
+
+/* reauthorise.c: takes from a session what it may not have any more, subscriptions and what waits
+ * for it. Returns how many subscriptions went. */
+size_t session_recheck(struct session *session);
+/* Goes on with what broker_set_access has begun, a bounded piece. Whether there is more. */
+bool reauthorise_work(struct broker *broker);
+
 /* auth for one route of one session. */
-bool session_may(const struct session *session, enum action action, struct slice topic);
+bool session_may(struct session *session, enum action action, struct slice topic);
 
 #endif

@@ -1,5 +1,6 @@
 /* message: see message.h. One allocation holds the header, topic, properties and payload. */
 #include "broker/message.h"
+#include "broker/auth.h"
 #include <stdlib.h>
 
 static struct message *copy(const struct message *m)
@@ -10,6 +11,8 @@ static struct message *copy(const struct message *m)
     *owned = *m;
     owned->held = NULL;
     owned->stored = 0;
+    if (m->author)
+        principal_ref(m->author);
     owned->refs = 1;
     uint8_t *to = (uint8_t *)(owned + 1);
     owned->topic = memcpy(to, m->topic, m->topic_len);
@@ -39,8 +42,10 @@ struct message *message_hold(struct message *m)
 
 void message_unref(struct message *m)
 {
-    if (m && --m->refs == 0)
-        free(m);
+    if (!m || --m->refs > 0)
+        return;
+    principal_unref(m->author);
+    free(m);
 }
 
 void message_end(struct message *borrowed)

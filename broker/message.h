@@ -11,17 +11,21 @@
 
 #include "base/slice.h"
 
+struct principal;
+
 struct message {
     const uint8_t *topic, *payload, *properties;
     uint32_t payload_len;
     uint32_t properties_len;
     uint32_t refs; /* 0: borrowed */
     uint16_t topic_len;
-    uint8_t qos;          /* as published */
-    bool retain;          /* as published */
-    int64_t expires_ms;   /* wall clock, ms since 1970; 0: never [MQTT-3.3.2-5] */
-    struct message *held; /* of a borrowed message: its owned copy once there is one */
-    uint64_t stored;      /* of an owned one that is retained: its number in the order of storing */
+    uint8_t qos;              /* as published */
+    bool retain;              /* as published */
+    int64_t expires_ms;       /* wall clock, ms since 1970; 0: never [MQTT-3.3.2-5] */
+    struct principal *author; /* who published it, of what may be retained; NULL: the daemon, or
+                                 nobody will ask. An owned message holds a reference */
+    struct message *held;     /* of a borrowed message: its owned copy once there is one */
+    uint64_t stored; /* of an owned one that is retained: its number in the order of storing */
 };
 /* `properties` is what MQTT 5.0 passes on unaltered and in order (payload format, content type,
  * response topic, correlation data, user properties; sections 3.3.2.3.2 to 3.3.2.3.7), in that

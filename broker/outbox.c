@@ -463,6 +463,33 @@ void outbox_hand_on(struct session *session, const struct share *only, bool onli
     trim(session);
 }
 
+/* ---- less is allowed than before ---- */
+
+static void drop_denied(struct session *session, struct list *from, bool queued)
+{
+    list_each(link, from)
+    {
+        struct outgoing *o = list_item(link, struct outgoing, link);
+        if (!o->message || session_may(session, ACTION_DELIVER, session_topic(session, o->message)))
+            continue;
+        leave(session, o, queued);
+        if (o->entry.packet_id)
+            inflight_drop(&session->outbox->ids, &o->entry);
+        drop(session, o, DROP_DENIED);
+    }
+}
+
+void outbox_recheck(struct session *session)
+{
+    struct outbox *box = session->outbox;
+    if (!box)
+        return;
+    drop_denied(session, &box->resend, false);
+    drop_denied(session, &box->queue, true);
+    drop_denied(session, &box->queue_qos0, true);
+    trim(session);
+}
+
 /* ---- the end ---- */
 
 static void drop_all(struct session *session, struct list *from, bool queued,

@@ -69,6 +69,10 @@ void outbox_detach(struct session *session);
  * nobody else can take stays as it is. `only` NULL: of all shares. */
 void outbox_hand_on(struct session *session, const struct share *only, bool online_only);
 
+/* Drops and counts what the session may not be sent any more, of what waits and of what was sent on
+ * an earlier connection. */
+void outbox_recheck(struct session *session);
+
 /* Drops everything; with `reason` counted for each message that was never delivered. */
 void outbox_free(struct session *session, enum drop_reason reason);
 

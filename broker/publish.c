@@ -236,13 +236,15 @@ static enum verdict route(struct broker *broker, const struct origin *origin, st
 enum verdict publish_route(struct broker *broker, const struct origin *origin, struct message *m)
 {
     const struct broker_limits *limits = broker->limits;
-    if (origin->identity &&
+    if (!origin->own &&
         !topic_name_valid(message_topic(m), limits->topic_length, limits->topic_levels))
         return VERDICT_BAD_TOPIC;
-    if (origin->identity && !authorise(origin->identity, origin->action, message_topic(m), NULL))
+    if (!origin->own &&
+        !authorise(&broker->authority, origin->principal, origin->action, message_topic(m)))
         return VERDICT_DENIED;
     if (message_size(m) > limits->packet_size)
         return VERDICT_TOO_LARGE;
+    m->author = m->retain ? origin->principal : NULL;
     if (!origin->mountpoint[0])
         return route(broker, origin, m);
     /* Borrows from m, and whoever keeps it keeps the longer topic: a copy of its own. */
@@ -259,13 +261,16 @@ enum verdict publish_route(struct broker *broker, const struct origin *origin, s
 enum verdict broker_publish(struct broker *broker, struct session *from, struct message *m)
 {
     struct origin origin = {.session = from,
-                            .identity = from->identity,
                             .mountpoint = from->mountpoint,
                             .refusable = true,
                             .action = ACTION_PUBLISH};
     broker->stats.publish_received++;
     broker->stats.publish_bytes_received += m->payload_len;
-    enum verdict verdict = publish_route(broker, &origin, m);
+    if (m->retain || authority_governs(&broker->authority))
+        origin.principal = session_principal(from);
+    /* What stays must know whose it is. */
+    enum verdict verdict =
+        m->retain && !origin.principal ? VERDICT_NO_MEMORY : publish_route(broker, &origin, m);
     if (verdict != VERDICT_OK && verdict != VERDICT_NO_SUBSCRIBERS)
         broker->stats.publish_refused++;
     return verdict;
@@ -273,6 +278,6 @@ enum verdict broker_publish(struct broker *broker, struct session *from, struct 
 
 void broker_publish_own(struct broker *broker, struct message *m)
 {
-    struct origin origin = {.mountpoint = "", .action = ACTION_PUBLISH};
+    struct origin origin = {.own = true, .mountpoint = "", .action = ACTION_PUBLISH};
     (void)publish_route(broker, &origin, m);
 }

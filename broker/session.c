@@ -34,9 +34,19 @@ struct slice session_topic(const struct session *session, const struct message *
     return slice_from(message_topic(message), strlen(session->mountpoint));
 }
 
-bool session_may(const struct session *session, enum action action, struct slice topic)
+struct principal *session_principal(struct session *session)
 {
-    return authorise(session->identity, action, topic, NULL);
+    if (!session->principal)
+        session->principal =
+            principal_new(session->identity, session_key(session), strlen(session->mountpoint));
+    return session->principal;
+}
+
+bool session_may(struct session *session, enum action action, struct slice topic)
+{
+    const struct authority *authority = &session->broker->authority;
+    struct principal *who = authority_governs(authority) ? session_principal(session) : NULL;
+    return authorise(authority, who, action, topic);
 }
 
 /* ---- life ---- */
@@ -53,6 +63,7 @@ static struct session *session_new(struct broker *broker, struct slice client_id
     session->broker = broker;
     session->id_len = (uint16_t)client_id.len;
     memcpy(session->id, client_id.at, client_id.len);
+    list_init(&session->roll);
     list_init(&session->subscriptions);
     timer_init(&session->timer, timer_fired);
     if (map_put(&broker->sessions, session) != 0) {
@@ -60,6 +71,7 @@ static struct session *session_new(struct broker *broker, struct slice client_id
         return NULL;
     }
     broker->stats.sessions++;
+    list_append(&broker->checked, &session->roll);
     return session;
 }
 
@@ -94,12 +106,14 @@ void session_free(struct session *session)
     struct broker *broker = session->broker;
     timer_cancel(broker->wheel, &session->timer);
     map_take(&broker->sessions, session_key(session));
+    list_remove(&session->roll);
     broker->stats.sessions--;
     replay_free(session);
     drop_subscriptions(session);
     outbox_free(session, DROP_SESSION_ENDED);
     free(session->inbound);
     will_free(session->will);
+    principal_unref(session->principal);
     identity_unref(session->identity);
     free(session);
 }
@@ -194,6 +208,8 @@ static void bind(struct session *session, const struct connect_request *request,
     struct identity *former = session->identity;
     session->identity = identity_ref(request->identity);
     identity_unref(former);
+    principal_unref(session->principal); /* made anew for who it is now */
+    session->principal = NULL;
     timer_cancel(session->broker->wheel, &session->timer);
     will_free(session->will); /* resumed before the delay was over: not said [MQTT-3.1.3-9] */
     session->will = request->will;
@@ -213,9 +229,8 @@ enum verdict broker_connect(struct broker *broker, const struct connect_request 
                             struct sink *sink, struct session **result, bool *present)
 {
     struct session *session = map_find(&broker->sessions, request->client_id);
-    if (!authorise(request->identity, ACTION_CONNECT, SLICE_EMPTY, NULL) ||
-        (session &&
-         !authorise(request->identity, ACTION_TAKEOVER, request->client_id, session->identity)))
+    if (!authorise_connect(&broker->authority, request->identity, request->client_id, NULL) ||
+        (session && !authorise_takeover(request->identity, session->identity)))
         return VERDICT_DENIED;
     *present = false;
     if (!session) {
@@ -238,6 +253,7 @@ enum verdict broker_connect(struct broker *broker, const struct connect_request 
         *present = !ends;
     }
     bind(session, request, sink);
+    session_recheck(session); /* what it left behind may be more than it may have now */
     *result = session;
     return VERDICT_OK;
 }

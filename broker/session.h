@@ -19,12 +19,14 @@ struct session {
     struct broker *broker;
     struct sink *sink; /* NULL: away */
     struct identity *identity;
-    const char *mountpoint; /* of the listener; "" for none */
+    struct principal *principal; /* session_principal; NULL until first needed */
+    const char *mountpoint;      /* of the listener; "" for none */
     const char *protocol;
     struct outbox *outbox;       /* or NULL */
     struct inbound_ids *inbound; /* or NULL */
     struct will *will;           /* or NULL */
     struct replay *replay;       /* or NULL: retained messages still to be sent */
+    struct list roll;            /* broker.checked, or broker.unchecked after a change of access */
     struct list subscriptions;
     struct timer timer; /* while away: the will's delay or the session's end, whichever is first */
     uint64_t away_ms;   /* monotonic: when the connection ended */
@@ -44,6 +46,9 @@ uint32_t session_window(const struct session *session);
 /* Ends it for good: subscriptions, queue and state go; its will fires. Not while a sink is bound.
  */
 void session_end(struct session *session);
+
+/* The session as rules see it, made when first asked for; borrowed. NULL when out of memory. */
+struct principal *session_principal(struct session *session);
 
 /* The topic as that session knows it: without its mountpoint. */
 struct slice session_topic(const struct session *session, const struct message *message);

@@ -14,7 +14,7 @@ static uint8_t granted(const struct subscription *s, uint8_t qos)
 
 static enum fitness fitness_of(const struct subscription *s, const struct message *m, uint8_t qos)
 {
-    const struct session *session = s->session;
+    struct session *session = s->session;
     if (!session_may(session, ACTION_DELIVER, session_topic(session, m)))
         return UNFIT;
     if (session->sink && !session->stalled && (qos == 0 || outbox_is_open(session)))

@@ -38,7 +38,8 @@ enum sink_answer {
 enum expel_reason {
     EXPEL_TAKEN_OVER, /* another connection has the session now (0x8E) */
     EXPEL_KICKED,     /* an operator said so (0x98) */
-    EXPEL_DENIED,     /* entitlement ended (0x87) */
+    EXPEL_DENIED,     /* its right to be here has ended (0x87) */
+    EXPEL_CURTAILED,  /* a subscription of it is not permitted any more (0x87) */
 };
 
 struct sink_verbs {
@@ -48,6 +49,8 @@ struct sink_verbs {
     /* The session has been taken from this sink, which must not use it again: tell the peer why and
      * close it. */
     void (*expel)(struct sink *sink, enum expel_reason reason);
+    /* Whether the transport and its listener would still let it in. May be NULL: they would. */
+    bool (*entitled)(struct sink *sink);
 };
 
 struct sink {

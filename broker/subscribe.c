@@ -49,7 +49,7 @@ static void count_subscription(struct session *session, bool shared, bool more)
 }
 
 /* Takes a subscription away and all that is on its way because of it and need not be. */
-static void unsubscribe(struct session *session, struct subscription *s)
+void subscription_end(struct session *session, struct subscription *s)
 {
     struct share *share = s->share ? share_ref(s->share) : NULL;
     replay_stop(session, s);
@@ -81,7 +81,7 @@ static enum verdict subscribe(struct session *session, const struct target *targ
     if (!replay || target->group.len || replay_start(session, s, target->filter))
         return VERDICT_OK;
     if (!existed)
-        unsubscribe(session, s); /* refused means that there is none */
+        subscription_end(session, s); /* refused means that there is none */
     return VERDICT_NO_MEMORY;
 }
 
@@ -111,6 +111,6 @@ enum verdict broker_unsubscribe(struct broker *broker, struct session *session, 
     free(target.owned);
     if (!s)
         return VERDICT_NO_SUBSCRIPTION;
-    unsubscribe(session, s);
+    subscription_end(session, s);
     return VERDICT_OK;
 }

@@ -10,7 +10,7 @@
 
 struct fired_will {
     struct list link;
-    struct identity *identity;
+    struct principal *principal;
     struct will *will;
     char mountpoint[];
 };
@@ -26,7 +26,7 @@ void will_free(struct will *will)
 static void fired_free(struct fired_will *fired)
 {
     list_remove(&fired->link);
-    identity_unref(fired->identity);
+    principal_unref(fired->principal);
     will_free(fired->will);
     free(fired);
 }
@@ -45,7 +45,7 @@ static void say(struct broker *broker, const struct fired_will *fired)
 {
     const struct will *will = fired->will;
     struct origin origin = {
-        .identity = fired->identity, .mountpoint = fired->mountpoint, .action = ACTION_WILL};
+        .principal = fired->principal, .mountpoint = fired->mountpoint, .action = ACTION_WILL};
     /* Borrowed again: its time to live begins now. */
     struct message message = *will->message;
     message.refs = 0;
@@ -92,13 +92,14 @@ void will_fire(struct session *session)
         return;
     session->will = NULL; /* once only, whatever routing it may cause */
     size_t size = strlen(session->mountpoint) + 1;
-    struct fired_will *fired = malloc(sizeof *fired + size);
+    struct principal *principal = session_principal(session);
+    struct fired_will *fired = principal ? malloc(sizeof *fired + size) : NULL;
     if (!fired) {
         broker->stats.dropped[DROP_NO_MEMORY]++;
         will_free(will);
         return;
     }
-    fired->identity = identity_ref(session->identity);
+    fired->principal = principal_ref(principal);
     fired->will = will;
     memcpy(fired->mountpoint, session->mountpoint, size);
     list_init(&fired->link);

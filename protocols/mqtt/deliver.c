@@ -162,7 +162,8 @@ static void expel(struct sink *sink, enum expel_reason reason)
     } rows[] = {
         [EXPEL_TAKEN_OVER] = {MQTT_SESSION_TAKEN_OVER, "taken over by another connection"},
         [EXPEL_KICKED] = {MQTT_ADMINISTRATIVE_ACTION, "ended by an operator"},
-        [EXPEL_DENIED] = {MQTT_NOT_AUTHORIZED, "no longer permitted"},
+        [EXPEL_DENIED] = {MQTT_NOT_AUTHORIZED, "its right to be here has ended"},
+        [EXPEL_CURTAILED] = {MQTT_NOT_AUTHORIZED, "a subscription is no longer permitted"},
     };
     struct mqtt_connection *c = connection_of(sink);
     mqtt_say_goodbye(c, (enum mqtt_reason)rows[reason].reason, NULL); /* [MQTT-3.1.4-3] */
@@ -170,4 +171,11 @@ static void expel(struct sink *sink, enum expel_reason reason)
     mqtt_connection_dispossess(c);
 }
 
-const struct sink_verbs mqtt_sink_verbs = {.deliver = deliver, .release = release, .expel = expel};
+static bool entitled(struct sink *sink)
+{
+    const struct mqtt_connection *c = connection_of(sink);
+    return !session_identity(c->session)->anonymous || peer_listener(c->peer)->anonymous;
+}
+
+const struct sink_verbs mqtt_sink_verbs = {
+    .deliver = deliver, .release = release, .expel = expel, .entitled = entitled};

@@ -86,8 +86,8 @@ static bool identify(struct mqtt_connection *c, struct arrival *arrival)
         return false;
     }
     arrival->identity = anonymous_identity();
-    if (!arrival->identity || !authorise(arrival->identity, ACTION_CONNECT, SLICE_EMPTY, NULL)) {
-        mqtt_turn_away(c, MQTT_NOT_AUTHORIZED, "not permitted");
+    if (!arrival->identity) {
+        mqtt_turn_away(c, MQTT_SERVER_UNAVAILABLE, "out of memory");
         return false;
     }
     if (packet->client_id.len == 0) { /* [MQTT-3.1.3-6], [MQTT-3.1.3-7] */

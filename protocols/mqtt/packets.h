@@ -53,7 +53,7 @@ struct mqtt_objection {
  * server does not offer (0x9A, 0x9B), a topic that may not be used (0x87, 0x90), or 0x88 when out
  * of memory. (will.c) */
 struct will *mqtt_will_new(const struct mqtt_connection *c, const struct mqtt_connect *connect,
-                           const struct identity *identity, struct mqtt_objection *no);
+                           struct identity *identity, struct mqtt_objection *no);
 
 /* Frees one that the core has not taken. NULL is allowed. */
 void mqtt_will_free(struct will *will);

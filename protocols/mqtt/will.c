@@ -24,9 +24,10 @@ static bool is_offered(const struct mqtt_options *options, const struct mqtt_con
     return true;
 }
 
-static bool may_use(const struct broker_limits *limits, const struct identity *identity,
+static bool may_use(const struct broker *broker, struct identity *identity, struct slice client_id,
                     struct slice topic, struct mqtt_objection *no)
 {
+    const struct broker_limits *limits = broker_limits(broker);
     if (!topic_name_valid(topic, limits->topic_length, limits->topic_levels)) {
         *no = (struct mqtt_objection){MQTT_TOPIC_NAME_INVALID, "will topic too long or too deep"};
         return false;
@@ -36,7 +37,7 @@ static bool may_use(const struct broker_limits *limits, const struct identity *i
                                       "control or non-character in the will topic"};
         return false;
     }
-    if (!authorise(identity, ACTION_WILL, topic, NULL)) {
+    if (!broker_may(broker, identity, client_id, ACTION_WILL, topic)) {
         *no = (struct mqtt_objection){MQTT_NOT_AUTHORIZED, "will topic not permitted"};
         return false;
     }
@@ -65,10 +66,10 @@ static struct message *message_of(const struct mqtt_connect *connect)
 }
 
 struct will *mqtt_will_new(const struct mqtt_connection *c, const struct mqtt_connect *connect,
-                           const struct identity *identity, struct mqtt_objection *no)
+                           struct identity *identity, struct mqtt_objection *no)
 {
     if (!is_offered(mqtt_options_of(c), connect, no) ||
-        !may_use(broker_limits(c->broker), identity, connect->will_topic, no))
+        !may_use(c->broker, identity, connect->client_id, connect->will_topic, no))
         return NULL;
     *no = (struct mqtt_objection){MQTT_SERVER_UNAVAILABLE, "out of memory"};
     struct will *will = malloc(sizeof *will);

@@ -48,7 +48,7 @@ static void expel(struct sink *sink, enum expel_reason reason)
     client->session = NULL;
 }
 
-static const struct sink_verbs verbs = {deliver, release, expel};
+static const struct sink_verbs verbs = {.deliver = deliver, .release = release, .expel = expel};
 
 struct world *world_new(void)
 {
