@@ -19,6 +19,7 @@ struct config_name {
     const char *name;
     unsigned carriers; /* enum carrier bits: what a protocol can live on, what a transport is */
     bool unix_sockets; /* of a transport: it takes unix:/path */
+    bool tls;          /* of a transport: it wants a tls: map */
 };
 
 struct config_schema {

@@ -19,6 +19,7 @@ struct entry {
     struct listener_settings *settings;
     const struct node *node;
     struct report *report;
+    const char *path; /* of the configuration */
 };
 
 /* Where the entry's value of that key stands; the entry itself when it was left out. */
@@ -164,10 +165,57 @@ static void check_against(const struct entry *entry, const struct entry *before)
                    before->node->place.line, theirs->bind);
 }
 
+/* A tls: map stands where it is needed, and only there. */
+static void check_tls(const struct entry *entry)
+{
+    const struct config_schema *schema = entry->schema;
+    const struct tls_settings *tls = &entry->settings->tls;
+    const char *name = entry->settings->transport;
+    const struct config_name *transport =
+        name ? find(schema->transports, schema->transport_count, name) : NULL;
+    if (!transport || !settings_row(schema->listener, "tls.certificate"))
+        return;
+    if (!transport->tls && node_get(entry->node, "tls"))
+        report_add(entry->report, place_of(entry, "tls"), "tls: transport %s has none", name);
+    else if (transport->tls && !tls->certificate && !tls->psk_file)
+        report_add(entry->report, place_of(entry, "tls"),
+                   "tls: needs certificate and key, or psk_file");
+    else if (transport->tls && !tls->certificate != !tls->key)
+        report_add(entry->report, place_of(entry, "tls"),
+                   "tls: certificate and key go together, %s is missing",
+                   tls->certificate ? "tls.key" : "tls.certificate");
+    else if (transport->tls && tls->client_certificate != TLS_CLIENT_NONE && !tls->ca)
+        report_add(entry->report, place_of(entry, "tls"),
+                   "tls: client_certificate needs tls.ca, who signs them");
+    else if (transport->tls && tls->crl && !tls->ca)
+        report_add(entry->report, place_of(entry, "tls"), "tls: crl needs tls.ca, who signs it");
+}
+
+/* Relative paths count from the folder that the configuration lies in. */
+static void resolve_paths(const struct entry *entry)
+{
+    const struct option_table *table = entry->schema->listener;
+    const char *slash = strrchr(entry->path, '/');
+    for (size_t i = 0; slash && i < table->count; i++) {
+        const struct option_row *row = &table->rows[i];
+        char **path = (char **)(void *)((char *)entry->settings + row->offset), *whole;
+        if (!row->path || !*path || (*path)[0] == '/')
+            continue;
+        if (asprintf(&whole, "%.*s/%s", (int)(slash - entry->path), entry->path, *path) < 0) {
+            report_add(entry->report, entry->node->place, "out of memory");
+            continue;
+        }
+        free(*path);
+        *path = whole;
+    }
+}
+
 static void read_entry(const struct entry *entry)
 {
     settings_read(entry->schema->listener, entry->node, entry->node->place, NULL, entry->settings,
                   entry->report);
+    check_tls(entry);
+    resolve_paths(entry);
     check_name(entry);
     check_stack(entry);
     check_bind(entry);
@@ -179,7 +227,8 @@ static void read_entries(struct config *config, const struct node *list, struct 
 {
     for (const struct node *node = list->first; node; node = node->next) {
         size_t i = config->listener_count++;
-        entries[i] = (struct entry){config->schema, &config->listeners[i], node, report};
+        entries[i] =
+            (struct entry){config->schema, &config->listeners[i], node, report, config->path};
         if (!settings_defaults(config->schema->listener, &config->listeners[i]))
             report_add(report, node->place, "out of memory");
         if (node->kind != NODE_MAP) {

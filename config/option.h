@@ -27,15 +27,17 @@ enum option_type {
 };
 
 struct option_row {
-    const char *name;
+    const char *name; /* "a.b" stands in the nested map `a:` */
     enum option_type type;
     size_t offset;        /* of the member in the table's settings struct */
     const char *fallback; /* default, as a user would write it; NULL: none (TEXT) or required */
     uint64_t min, max;    /* for COUNT, SIZE (bytes), DURATION (ms); TEXT: length in bytes */
     bool unlimited;       /* the word "unlimited" is allowed and stored as OPTION_UNLIMITED */
     bool required;
-    bool reloadable;            /* SIGHUP applies it; else it needs a restart */
-    bool secret;                /* its value is never printed */
+    bool reloadable; /* SIGHUP applies it; else it needs a restart */
+    bool secret;     /* its value is never printed */
+    bool list; /* TEXT: may be a YAML list of words, kept as one text with commas between them */
+    bool path; /* TEXT: of a file; a relative one is relative to the configuration's folder */
     const char *const *choices; /* NULL-terminated, for CHOICE */
     const char *help;           /* one line */
 };

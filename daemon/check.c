@@ -6,14 +6,26 @@
 #include "transports/listener.h"
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
-static void check_listener(FILE *to, const struct listener_settings *listener)
+static void print_warning(void *to, const char *text)
 {
-    char line[ENTRY_SIZE], why[512];
+    fprintf(to, "warning: %s\n", text);
+}
+
+/* Whether the files that it names are good. */
+static bool check_listener(FILE *to, const struct listener_settings *listener)
+{
+    char line[ENTRY_SIZE], why[1024];
     fprintf(to, "%s\n", entry_text(listener, listener->bind, line));
+    if (listener_check(listener, time(NULL), print_warning, to, why, sizeof(why)) < 0) {
+        fprintf(stderr, "listener %s: %s\n", listener->name, why);
+        return false;
+    }
     if (listener_probe(listener->bind, why, sizeof(why)) < 0)
         fprintf(to, "warning: %s: %s\n", listener->name, why);
+    return true;
 }
 
 /* A file that is not there yet is made in its folder. */
@@ -33,11 +45,14 @@ static void check_log(FILE *to, const char *path)
         fprintf(to, "warning: log.to: %s: %s\n", path, strerror(error));
 }
 
-void check_print(FILE *to, const struct config *config)
+bool check_print(FILE *to, const struct config *config)
 {
+    bool good = true;
     for (size_t i = 0; i < config->listener_count; i++)
-        check_listener(to, &config->listeners[i]);
+        good &= check_listener(to, &config->listeners[i]);
     check_log(to, process_log(config, false).to);
     fprintf(to, "memory only: nothing survives a restart\n");
-    fprintf(to, "%s: ok\n", config->path);
+    if (good)
+        fprintf(to, "%s: ok\n", config->path);
+    return good;
 }

@@ -166,10 +166,25 @@ static enum daemon_status open_listeners(struct daemon *daemon)
     return status;
 }
 
+static void log_warning(void *name, const char *text)
+{
+    char about[96];
+    snprintf(about, sizeof(about), "listener %s", (const char *)name);
+    log_line(LOG_WARNING, about, "%s", text);
+}
+
+void daemon_inspect(const struct daemon *daemon)
+{
+    for (size_t i = 0; i < daemon->listener_count; i++)
+        listener_inspect(daemon->listeners[i], loop_wall_ms(daemon->loop) / 1000, log_warning,
+                         daemon->config->listeners[i].name);
+}
+
 static void announce(struct daemon *daemon)
 {
     const struct process_settings *settings = config_section(daemon->config, "");
     char status[64];
+    daemon_inspect(daemon);
     pulse_start(&daemon->pulse, daemon->loop, daemon->broker, &daemon->notify,
                 &settings->sys_interval);
     log_line(LOG_INFO, "siotd", "memory only: nothing survives a restart");

@@ -42,6 +42,9 @@ struct daemon {
  * otherwise the reason has been printed to stderr or logged. daemon_clear is due in either case. */
 enum daemon_status daemon_start(struct daemon *daemon, const char *path, bool verbose);
 
+/* Logs what of the listeners' credentials works but should not stay so. */
+void daemon_inspect(const struct daemon *daemon);
+
 /* Runs until a signal ends it. */
 void daemon_run(struct daemon *daemon);
 

@@ -3,10 +3,12 @@
 #include "daemon/check.h"
 #include "daemon/daemon.h"
 #include "daemon/modules.h"
+#include "transports/keylog.h"
 #include <getopt.h>
 #include <stdlib.h>
+#include <string.h>
 
-static const char usage[] = "usage: siotd -c FILE [-t] [-v]\n"
+static const char usage[] = "usage: siotd -c FILE [-t] [-v] [--tls-keylog FILE]\n"
                             "       siotd --options | -V | -h\n";
 static const char help[] =
     "\n"
@@ -14,6 +16,9 @@ static const char help[] =
     "  -t          check it, print who would get in where, and exit\n"
     "  -v          log at level debug, whatever the configuration says\n"
     "  -V          print the version and exit\n"
+    "  --tls-keylog FILE\n"
+    "              append the secrets of all TLS connections to FILE, for debugging: whoever has\n"
+    "              that file can read everything\n"
     "  --options   print every option of the configuration and exit\n"
     "  -h          print this and exit\n"
     "\n"
@@ -21,7 +26,8 @@ static const char help[] =
     "Exit status: 0 ok, 1 failure, 2 wrong usage, 3 bad configuration.\n";
 
 struct command {
-    const char *path; /* -c */
+    const char *path;   /* -c */
+    const char *keylog; /* --tls-keylog */
     bool check, verbose;
 };
 
@@ -45,18 +51,25 @@ static int check(const char *path)
     report_clear(&report);
     if (!config)
         return DAEMON_BAD_CONFIG;
-    check_print(stdout, config);
+    bool good = check_print(stdout, config);
     config_free(config);
-    return printed();
+    int status = printed();
+    return good ? status : DAEMON_BAD_CONFIG;
 }
 
 static int run(const struct command *command)
 {
     struct daemon daemon;
     enum daemon_status status = daemon_start(&daemon, command->path, command->verbose);
+    int error = status == DAEMON_OK && command->keylog ? keylog_open(command->keylog) : 0;
+    if (error) {
+        fprintf(stderr, "siotd: --tls-keylog: %s: %s\n", command->keylog, strerror(-error));
+        status = DAEMON_FAILED;
+    }
     if (status == DAEMON_OK)
         daemon_run(&daemon);
     daemon_clear(&daemon);
+    keylog_close();
     return status;
 }
 
@@ -86,8 +99,9 @@ static int print_options(void)
 
 int main(int argc, char **argv)
 {
-    enum { OPTIONS = 256 };
+    enum { OPTIONS = 256, KEYLOG };
     static const struct option longs[] = {{"options", no_argument, NULL, OPTIONS},
+                                          {"tls-keylog", required_argument, NULL, KEYLOG},
                                           {"help", no_argument, NULL, 'h'},
                                           {"version", no_argument, NULL, 'V'},
                                           {NULL, 0, NULL, 0}};
@@ -96,6 +110,9 @@ int main(int argc, char **argv)
         switch (letter) {
         case 'c':
             command.path = optarg;
+            break;
+        case KEYLOG:
+            command.keylog = optarg;
             break;
         case 't':
             command.check = true;

@@ -22,14 +22,15 @@ static void fill_schema(void)
 {
     size_t section_count = OWN_SECTIONS, transport_count = 0;
     for (size_t i = 0; i < PROTOCOLS; i++) {
-        protocol_names[i] = (struct config_name){protocols[i]->name, protocols[i]->carriers, false};
+        protocol_names[i] =
+            (struct config_name){protocols[i]->name, protocols[i]->carriers, false, false};
         if (protocols[i]->options)
             sections[section_count++] = protocols[i]->options;
     }
     for (; transport_count < stacks_count && transport_count < STACKS_MAX; transport_count++) {
         const struct stack *stack = &stacks[transport_count];
         transport_names[transport_count] =
-            (struct config_name){stack->name, stack->carrier, stack->unix_sockets};
+            (struct config_name){stack->name, stack->carrier, stack->unix_sockets, stack->tls};
     }
     schema = (struct config_schema){
         .sections = sections,

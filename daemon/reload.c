@@ -12,6 +12,7 @@
 #include "daemon/settings.h"
 #include "transports/listener.h"
 #include <stdio.h>
+#include <string.h>
 
 static void log_mistake(void *unused, const char *line)
 {
@@ -51,6 +52,31 @@ static bool open_log(const struct daemon *daemon, const struct config *wanted,
     return error == 0;
 }
 
+/* New certificates, keys and lists are read before anything is changed, whether or not their names
+ * have changed: what is in the files has. */
+static bool prepare_listeners(struct daemon *daemon, const struct config *wanted)
+{
+    char why[700];
+    for (size_t i = 0; i < daemon->listener_count; i++) {
+        const struct listener_settings *settings =
+            config_listener(wanted, daemon->config->listeners[i].name);
+        /* One on another transport needs a restart anyway. */
+        if (!settings || strcmp(settings->transport, daemon->config->listeners[i].transport) != 0)
+            continue;
+        if (listener_prepare(daemon->listeners[i], settings, why, sizeof(why)) == 0)
+            continue;
+        log_line(LOG_ERROR, "siotd", "reload: %s", why);
+        return false;
+    }
+    return true;
+}
+
+static void discard_listeners(struct daemon *daemon)
+{
+    for (size_t i = 0; i < daemon->listener_count; i++)
+        listener_discard(daemon->listeners[i]);
+}
+
 static void log_change(const struct change *change, const char *outcome)
 {
     char key[CHANGE_KEY_SIZE], before[VALUE_TEXT_SIZE], after[VALUE_TEXT_SIZE];
@@ -74,6 +100,7 @@ static void adopt(struct daemon *daemon, const struct changes *changes)
             daemon->listeners[i], settings,
             protocol->options ? config_section(daemon->config, protocol->options->section) : NULL);
     }
+    daemon_inspect(daemon);
     if (touches(changes, ""))
         pulse_changed(&daemon->pulse);
 }
@@ -86,7 +113,9 @@ static bool take_over(struct daemon *daemon, const struct config *wanted)
         log_line(LOG_ERROR, "siotd", "reload: out of memory");
         return false;
     }
-    bool possible = open_log(daemon, wanted, &changes);
+    bool possible = prepare_listeners(daemon, wanted) && open_log(daemon, wanted, &changes);
+    if (!possible)
+        discard_listeners(daemon);
     if (possible) {
         adopt(daemon, &changes);
         log_line(LOG_INFO, "siotd", "reload: done, %zu key%s differed", changes.count,

@@ -9,8 +9,11 @@
 
 #include "base/slice.h"
 #include "base/writer.h"
+#include <stdbool.h>
 #include <sys/types.h>
 
+struct identity;
+struct listener_settings;
 struct peer;
 
 enum layer_result {
@@ -27,8 +30,28 @@ struct layer {
 
     /* None may block, and none may call the protocol. */
 
+    /* ---- of a listener; all NULL when its peers share nothing ---- */
+
+    /* Makes what the peers of a listener share, from its settings: reads files, judges them, and
+     * touches nothing else. 0, or -errno and a sentence in `why`. The peers find it in
+     * listener.shared. */
+    int (*share)(const struct listener_settings *settings, void **shared, char *why,
+                 size_t why_size);
+    /* A reload: `shared` takes over what `fresh` (from share) has, and frees it. Cannot fail. */
+    void (*adopt)(void *shared, void *fresh);
+    void (*unshare)(void *shared);
+    /* Calls `warn` for each thing that works but should not stay so; `now_s` since 1970. */
+    void (*inspect)(const void *shared, int64_t now_s, void (*warn)(void *to, const char *text),
+                    void *to);
+
+    /* ---- of a peer ---- */
+
     /* A peer has arrived. 0 or -errno: the peer is then closed (close is called). */
     int (*open)(struct peer *peer, void *state);
+
+    /* Whether wire bytes may be given to it in this turn; if not, they stay in the kernel until the
+     * next. NULL: always. */
+    bool (*ready)(struct peer *peer, const void *state);
 
     /* Wire bytes have arrived. Takes them off the front of *wire (what it cannot decode yet it
      * keeps in its state) and writes what they mean to `plain`, never beyond its room. With
@@ -50,5 +73,8 @@ struct layer {
 /* Appends bytes for the wire (copied); for layers only, and only from their callbacks. Out of
  * memory closes the peer. */
 void layer_emit(struct peer *peer, struct slice wire);
+
+/* The layer has proof of who the peer is; takes a reference. Once in a peer's life. */
+void layer_identify(struct peer *peer, struct identity *identity);
 
 #endif

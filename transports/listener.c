@@ -150,6 +150,7 @@ static int copy_settings(struct listener_settings *to, const struct listener_set
 {
     *to = *from;
     to->name = to->protocol = to->transport = to->bind = to->mountpoint = NULL;
+    to->tls = (struct tls_settings){0}; /* its layer has read them */
     if (copy_text(&to->name, from->name) || copy_text(&to->protocol, from->protocol) ||
         copy_text(&to->transport, from->transport) || copy_text(&to->bind, from->bind) ||
         copy_text(&to->mountpoint, from->mountpoint))
@@ -160,9 +161,21 @@ static int copy_settings(struct listener_settings *to, const struct listener_set
 static int prepare_layer(struct listener *listener)
 {
     struct loop *loop = listener->loop;
-    if (listener->stack->layer && !loop->plain)
+    if (!listener->stack->layer)
+        return 0;
+    if (!loop->plain)
         loop->plain = malloc(LOOP_INPUT_SIZE);
-    return listener->stack->layer && !loop->plain ? -ENOMEM : 0;
+    if (!loop->gather)
+        loop->gather = malloc(LOOP_GATHER_MAX);
+    return loop->plain && loop->gather ? 0 : -ENOMEM;
+}
+
+static int share(const struct stack *stack, const struct listener_settings *settings, void **shared,
+                 char *why, size_t why_size)
+{
+    if (!stack->layer || !stack->layer->share)
+        return 0;
+    return stack->layer->share(settings, shared, why, why_size);
 }
 
 static int open_socket(struct listener *listener, int inherited_fd, char *why, size_t why_size)
@@ -193,6 +206,10 @@ static int start(struct listener *listener, int inherited_fd, char *why, size_t 
 
 static void release(struct listener *listener)
 {
+    if (listener->shared)
+        listener->stack->layer->unshare(listener->shared);
+    if (listener->fresh)
+        listener->stack->layer->unshare(listener->fresh);
     socket_close(&listener->socket);
     clear_settings(&listener->settings);
     free(listener);
@@ -222,9 +239,11 @@ int listener_open_on(struct loop *loop, const struct listener_settings *settings
                      const struct service *service, const struct stack *stack, int inherited_fd,
                      struct listener **out, char *error, size_t error_size)
 {
-    char why[200] = "out of memory";
+    char why[600] = "out of memory";
     struct listener *listener = make(loop, settings, service, stack);
-    int failed = listener ? start(listener, inherited_fd, why, sizeof(why)) : -ENOMEM;
+    int failed = listener ? share(stack, settings, &listener->shared, why, sizeof(why)) : -ENOMEM;
+    if (!failed)
+        failed = start(listener, inherited_fd, why, sizeof(why));
     if (failed) {
         snprintf(error, error_size, "listener %s: %s: %s", settings->name, settings->bind, why);
         if (listener)
@@ -259,7 +278,46 @@ int listener_probe(const char *bind, char *error, size_t error_size)
     return failed;
 }
 
+int listener_check(const struct listener_settings *settings, int64_t now_s,
+                   void (*warn)(void *to, const char *text), void *to, char *error,
+                   size_t error_size)
+{
+    const struct stack *stack = stack_find(settings->transport);
+    void *shared = NULL;
+    int failed = stack ? share(stack, settings, &shared, error, error_size) : 0;
+    if (shared) {
+        stack->layer->inspect(shared, now_s, warn, to);
+        stack->layer->unshare(shared);
+    }
+    return failed;
+}
+
 /* ---- living ---- */
+
+int listener_prepare(struct listener *listener, const struct listener_settings *settings,
+                     char *error, size_t error_size)
+{
+    char why[600];
+    listener_discard(listener);
+    int failed = share(listener->stack, settings, &listener->fresh, why, sizeof(why));
+    if (failed)
+        snprintf(error, error_size, "listener %s: %s", listener->settings.name, why);
+    return failed;
+}
+
+void listener_discard(struct listener *listener)
+{
+    if (listener->fresh)
+        listener->stack->layer->unshare(listener->fresh);
+    listener->fresh = NULL;
+}
+
+void listener_inspect(const struct listener *listener, int64_t now_s,
+                      void (*warn)(void *to, const char *text), void *to)
+{
+    if (listener->shared)
+        listener->stack->layer->inspect(listener->shared, now_s, warn, to);
+}
 
 void listener_apply(struct listener *listener, const struct listener_settings *settings,
                     const void *options)
@@ -269,6 +327,9 @@ void listener_apply(struct listener *listener, const struct listener_settings *s
     listener->settings.out_buffer = settings->out_buffer;
     listener->settings.stall_timeout = settings->stall_timeout;
     listener->service.options = options;
+    if (listener->fresh)
+        listener->stack->layer->adopt(listener->shared, listener->fresh);
+    listener->fresh = NULL;
 }
 
 size_t listener_connections(const struct listener *listener)

@@ -27,8 +27,16 @@ int listener_open(struct loop *loop, const struct listener_settings *settings,
                   const struct service *service, int inherited_fd, struct listener **out,
                   char *error, size_t error_size);
 
-/* Takes over what a reload may change: anonymous, max_connections, out_buffer, stall_timeout, and
- * the protocol's options (borrowed like the first ones). All else in `settings` is ignored. */
+/* A reload, before anything is changed: reads all files that the new settings name (TLS). Returns 0
+ * or -errno and a sentence in `error`; what was prepared goes with listener_apply or
+ * listener_discard. */
+int listener_prepare(struct listener *listener, const struct listener_settings *settings,
+                     char *error, size_t error_size);
+void listener_discard(struct listener *listener);
+
+/* Takes over what was prepared, and what a reload may change: anonymous, max_connections,
+ * out_buffer, stall_timeout, and the protocol's options (borrowed like the first ones). All else in
+ * `settings` is ignored. */
 void listener_apply(struct listener *listener, const struct listener_settings *settings,
                     const void *options);
 
@@ -58,6 +66,17 @@ struct listener_counts {
     uint64_t stalled;   /* closed because they did not read for stall_timeout */
 };
 struct listener_counts listener_counts(const struct listener *listener);
+
+/* Calls `warn` for each thing of its credentials that works but should not stay so: a certificate
+ * that expires soon, a key file that others may read. `now_s` since 1970. */
+void listener_inspect(const struct listener *listener, int64_t now_s,
+                      void (*warn)(void *to, const char *text), void *to);
+
+/* Reads the files that the settings name (TLS) as listener_open would; for `siotd -t`. 0, or -errno
+ * and a sentence in `error`. Warnings as listener_inspect has them. */
+int listener_check(const struct listener_settings *settings, int64_t now_s,
+                   void (*warn)(void *to, const char *text), void *to, char *error,
+                   size_t error_size);
 
 /* Whether `bind` could be bound now: 0, or -errno and a sentence in `error`. Nothing stays open;
  * for `siotd -t`. */

@@ -3,6 +3,7 @@
 #define SIOTD_TRANSPORTS_LISTENER_SETTINGS_H
 
 #include "config/option.h"
+#include "transports/tls_settings.h"
 
 struct listener_settings {
     char *name;       /* unique; appears in logs and metrics */
@@ -12,9 +13,10 @@ struct listener_settings {
     char *mountpoint; /* prefix in front of every topic of this listener; "" for none */
     bool anonymous;   /* whether someone without credentials may enter */
     uint64_t max_connections;
-    uint64_t backlog;       /* of listen(2) */
-    uint64_t out_buffer;    /* bytes that a slow peer may leave unread before deliveries wait */
-    uint64_t stall_timeout; /* ms without progress of a full peer before it is closed */
+    uint64_t backlog;        /* of listen(2) */
+    uint64_t out_buffer;     /* bytes that a slow peer may leave unread before deliveries wait */
+    uint64_t stall_timeout;  /* ms without progress of a full peer before it is closed */
+    struct tls_settings tls; /* means something on transports with TLS only */
 };
 
 /* The rows of a listener entry (transports/listener_settings.c). */

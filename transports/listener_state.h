@@ -17,7 +17,9 @@ struct listener {
     struct service service;
     struct stats *stats;               /* the broker's */
     struct listener_settings settings; /* strings owned */
-    struct socket socket;              /* fd -1 once stopped */
+    void *shared, *fresh; /* of the stack's layer: what its peers share, and what a reload has
+                             prepared; NULL without */
+    struct socket socket; /* fd -1 once stopped */
     bool stopped;
     struct list peers; /* peer.siblings */
     size_t connections;

@@ -160,6 +160,7 @@ void loop_free(struct loop *loop)
     uv_loop_close(&loop->uv);
     free(loop->input);
     free(loop->plain);
+    free(loop->gather);
     free(loop);
 }
 

@@ -17,6 +17,9 @@ enum {
     /* Appended by everybody together since the last flush; more is flushed before the turn is over.
      */
     LOOP_APPENDED_MAX = 256 << 10,
+    /* Small pieces of output are put together up to this before a layer encodes them: the largest
+     * TLS record. */
+    LOOP_GATHER_MAX = 16 << 10,
     /* Peers kept open to hear the end of their last words; more are closed at once. */
     LOOP_LINGERING_MAX = 1024,
 };
@@ -46,8 +49,10 @@ struct loop {
     struct timer trim; /* set while chunks keeps memory */
 
     /* The shared input, filled anew by every receive; `plain` is where a layer decodes to, NULL
-     * until the first listener with one opens. */
-    uint8_t *input, *plain;
+     * until the first listener with one opens; so is `gather`, where output is put together for
+     * one.
+     */
+    uint8_t *input, *plain, *gather;
 
     struct lag lag;
     struct loop_counts counts;

@@ -138,6 +138,11 @@ bool peer_is_private(const struct peer *peer)
     return peer_home(peer)->stack->private || peer_home(peer)->socket.family == AF_UNIX;
 }
 
+const struct identity *peer_identity(const struct peer *peer)
+{
+    return peer_layer(peer) ? peer_layered(peer)->identity : NULL;
+}
+
 void peer_name(struct peer *peer, struct slice name)
 {
     char escaped[LOG_ESCAPED_SIZE];

@@ -13,6 +13,7 @@
 
 struct peer;
 struct broker;
+struct identity;
 struct message;
 struct listener_settings;
 
@@ -65,6 +66,11 @@ char *peer_address(const struct peer *peer, char to[PEER_ADDRESS_SIZE]);
 
 /* Whether nobody on the way can read along: TLS, DTLS, or a unix socket. */
 bool peer_is_private(const struct peer *peer);
+
+/* Who the transport has proven the peer to be: by a certificate or a pre-shared key. NULL: it has
+ * proven nothing (so far: a handshake ends before the protocol's first receive). Borrowed for the
+ * peer's life. */
+const struct identity *peer_identity(const struct peer *peer);
 
 /* Gives the peer the name its log lines carry, usually the client id; copied and escaped. */
 void peer_name(struct peer *peer, struct slice name);

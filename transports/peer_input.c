@@ -121,6 +121,14 @@ static ssize_t receive(struct peer *peer, uint8_t *at)
     return got;
 }
 
+/* Whether what has arrived may be taken in now; if not, the kernel keeps it and asks again in the
+ * next turn. */
+static bool is_ready(struct peer *peer)
+{
+    const struct layer *layer = peer_layer(peer);
+    return !layer || !layer->ready || layer->ready(peer, peer_layer_state(peer));
+}
+
 /* Receives once and gives it to the protocol. Returns as receive does. */
 static ssize_t take_in(struct peer *peer)
 {
@@ -160,7 +168,8 @@ void peer_input_read(struct peer *peer)
         return;
     }
     struct loop *loop = peer_loop(peer);
-    for (int n = 0; n < READS_MAX && !(peer->flags & (PEER_CLOSING | PEER_PAUSED)); n++) {
+    for (int n = 0;
+         n < READS_MAX && !(peer->flags & (PEER_CLOSING | PEER_PAUSED)) && is_ready(peer); n++) {
         ssize_t got = take_in(peer);
         if (got == 0 || (got < 0 && got != -EAGAIN))
             peer_life_lost(peer, (int)-got);

@@ -6,6 +6,7 @@
  * second at most. */
 #include "transports/peer_state.h"
 
+#include "broker/auth.h"
 #include "broker/stats.h"
 #include <errno.h>
 #include <linux/sockios.h>
@@ -305,6 +306,8 @@ void peer_life_drop(struct peer *peer)
     outgoing_clear(&peer->out, &loop->chunks);
     if (listener->stack->layer)
         outgoing_clear(&peer_layered(peer)->wire, &loop->chunks);
+    if (listener->stack->layer)
+        identity_unref(peer_layered(peer)->identity);
     free(peer->why);
     listener->connections--;
     listener->stats->sockets--;

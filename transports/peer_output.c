@@ -5,6 +5,7 @@
  * protocol callback runs while a peer's queue is being sent; drained comes after. */
 #include "transports/peer_state.h"
 
+#include "broker/auth.h"
 #include "broker/stats.h"
 #include <errno.h>
 
@@ -97,13 +98,33 @@ static void send_queue(struct peer *peer, struct outgoing *queue)
             return;
 }
 
+/* The next plain bytes: the first stretch, or when that is a small one, as many of them as make one
+ * record. */
+static struct slice next_plain(struct peer *peer)
+{
+    struct iovec vectors[VECTORS];
+    uint8_t *to = peer_loop(peer)->gather;
+    size_t len, used = 0;
+    struct slice front = outgoing_front(&peer->out);
+    if (front.len >= LOOP_GATHER_MAX || front.len == peer->out.len)
+        return front;
+    int count = outgoing_vectors(&peer->out, vectors, VECTORS, &len);
+    for (int i = 0; i < count && used < LOOP_GATHER_MAX; i++) {
+        size_t room = LOOP_GATHER_MAX - used;
+        size_t part = vectors[i].iov_len < room ? vectors[i].iov_len : room;
+        memcpy(to + used, vectors[i].iov_base, part);
+        used += part;
+    }
+    return slice_of(to, used);
+}
+
 /* Lets the layer turn plain bytes into wire bytes, until there is `ahead` of those. */
 static void encode(struct peer *peer, size_t ahead)
 {
     const struct layer *layer = peer_layer(peer);
     struct layered *layered = peer_layered(peer);
     while (peer->out.len > 0 && layered->wire.len < ahead && layered->open) {
-        ssize_t done = layer->send(peer, peer_layer_state(peer), outgoing_front(&peer->out));
+        ssize_t done = layer->send(peer, peer_layer_state(peer), next_plain(peer));
         if (done < 0) {
             peer_close(peer, "%s failed", layer->name);
             layered->open = false;
@@ -137,6 +158,11 @@ void layer_emit(struct peer *peer, struct slice wire)
     memcpy(to, wire.at, wire.len);
     loop->appended += wire.len;
     peer_output_due(peer);
+}
+
+void layer_identify(struct peer *peer, struct identity *identity)
+{
+    peer_layered(peer)->identity = identity_ref(identity);
 }
 
 void peer_output_seal(struct peer *peer)

@@ -65,8 +65,9 @@ struct peer {
 
 /* Of a peer on a stack with a layer; lies behind the protocol's state. */
 struct layered {
-    struct outgoing wire; /* what the layer has emitted */
-    bool open;            /* layer.open has been called, close has not */
+    struct outgoing wire;      /* what the layer has emitted */
+    struct identity *identity; /* what the layer has proven; owned, NULL for nothing */
+    bool open;                 /* layer.open has been called, close has not */
 };
 
 enum { PEER_STATE_ALIGN = 8 };

@@ -1,9 +1,16 @@
 /* stacks: see stacks.h. */
 #include "transports/stacks.h"
 
-const struct stack stacks[] = {
-    {.name = "tcp", .carrier = CARRIER_STREAM, .unix_sockets = true},
-};
+#ifdef SIOTD_TLS
+#include "transports/tls.h"
+#define TLS_STACKS                                                                                 \
+    {.name = "tls", .carrier = CARRIER_STREAM, .layer = &tls_layer, .private = true, .tls = true},
+#else
+#define TLS_STACKS
+#endif
+
+const struct stack stacks[] = {{.name = "tcp", .carrier = CARRIER_STREAM, .unix_sockets = true},
+                               TLS_STACKS};
 
 const size_t stacks_count = sizeof(stacks) / sizeof(stacks[0]);
 

@@ -12,6 +12,7 @@ struct stack {
     const struct layer *layer; /* what stands between socket and protocol; NULL: nothing */
     bool unix_sockets;         /* takes unix:/path as an address */
     bool private;              /* nobody on the way can read along */
+    bool tls;                  /* a listener on it has a tls: map */
 };
 
 extern const struct stack stacks[];

@@ -69,11 +69,11 @@ static const struct option_table sample_listener_table =
 static const struct option_table *const sample_sections[] = {&sample_top_table,
                                                              &sample_limit_table};
 static const struct config_name sample_protocols[] = {
-    {"mqtt", CARRIER_STREAM, false},
-    {"raw", CARRIER_DATAGRAM, false},
-    {"both", CARRIER_STREAM | CARRIER_DATAGRAM, false}};
-static const struct config_name sample_transports[] = {{"tcp", CARRIER_STREAM, true},
-                                                       {"udp", CARRIER_DATAGRAM, false}};
+    {"mqtt", CARRIER_STREAM, false, false},
+    {"raw", CARRIER_DATAGRAM, false, false},
+    {"both", CARRIER_STREAM | CARRIER_DATAGRAM, false, false}};
+static const struct config_name sample_transports[] = {{"tcp", CARRIER_STREAM, true, false},
+                                                       {"udp", CARRIER_DATAGRAM, false, false}};
 
 static const struct config_schema sample_schema = {
     .sections = sample_sections,

@@ -29,7 +29,7 @@ static void look_at_row(const struct option_table *table, const struct option_ro
 {
     char why[VALUE_WHY_SIZE];
     assert_true(row->name && row->help && row->help[0]);
-    assert_true(row->name[strspn(row->name, "abcdefghijklmnopqrstuvwxyz0123456789_")] == '\0');
+    assert_true(row->name[strspn(row->name, "abcdefghijklmnopqrstuvwxyz0123456789_.")] == '\0');
     assert_ptr_equal(settings_row(table, row->name), row); /* no name twice */
     assert_true(row->offset < table->size);
     assert_true(is_number(row) ? row->min <= row->max && row->max < OPTION_UNLIMITED - 1 : true);

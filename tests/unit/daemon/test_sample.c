@@ -85,10 +85,19 @@ static void what_it_shows_are_the_defaults(void **state)
     config_free(shown);
 }
 
+/* Options of a nested map stand in a listener that is commented out as a whole. */
+static bool is_nested_and_shown(const char *name)
+{
+    char key[128];
+    const char *last = strrchr(name, '.');
+    snprintf(key, sizeof(key), " %s:", last ? last + 1 : name);
+    return last && strstr(sample, key);
+}
+
 static void expect_all(const struct option_table *table, const struct node *map)
 {
     for (size_t i = 0; i < table->count; i++)
-        if (!node_get(map, table->rows[i].name))
+        if (!node_get(map, table->rows[i].name) && !is_nested_and_shown(table->rows[i].name))
             fail_msg("%s.%s is not shown", table->section, table->rows[i].name);
 }
 
