@@ -1,0 +1,19 @@
+/* tls_pki: certificates and keys for the tests, made afresh in a folder of their own. */
+#ifndef SIOTD_TESTS_UNIT_TRANSPORTS_TLS_PKI_H
+#define SIOTD_TESTS_UNIT_TRANSPORTS_TLS_PKI_H
+
+/* Makes ca, other-ca, server, client, expired, foreign (by other-ca), for-servers, nameless: .pem
+ * and .key of each, and a psk file. */
+void pki_make(void);
+void pki_remove(void);
+
+/* The path of a file in the folder; one of a few static buffers. */
+char *pki_path(const char *name);
+
+/* Writes a file into the folder, 0600. */
+void pki_write(const char *name, const void *bytes, unsigned long len);
+
+/* The key of identity "sensor-1" in keys.psk. */
+extern const unsigned char pki_psk[16];
+
+#endif
