@@ -91,7 +91,7 @@ static bool apart(struct slice wild, struct slice other)
 
 bool topic_filter_covers(struct slice wide, struct slice narrow)
 {
-    struct slice w, n;
+    struct slice w, n = SLICE_EMPTY;
     bool w_more = true, n_more = true;
     for (bool first = true; topic_next_level(&wide, &w, &w_more); first = false) {
         bool level = topic_next_level(&narrow, &n, &n_more);
