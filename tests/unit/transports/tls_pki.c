@@ -32,7 +32,8 @@ char *pki_path(const char *name)
     static char paths[16][160];
     static unsigned next;
     char *path = paths[next++ % 16];
-    snprintf(path, sizeof(paths[0]), "%s/%s", folder, name);
+    int len = snprintf(path, sizeof(paths[0]), "%s/%s", folder, name);
+    assert_in_range(len, 1, sizeof(paths[0]) - 1);
     return path;
 }
 
