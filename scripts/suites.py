@@ -333,7 +333,7 @@ SUITES = {
     "fuzz": suite_fuzz,
 }
 PARTS = {label: labelled(label)
-         for label in ("unit", "daemon", "fuzz-corpus", "style", "conformance", "systemd")}
+         for label in ("unit", "daemon", "fuzz-corpus", "style", "conformance", "siotctl", "systemd")}
 
 
 def main():

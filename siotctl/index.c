@@ -98,7 +98,7 @@ int index_parse(struct index *index, struct slice text, unsigned *line)
     }
     /* It is written whole: a text that is cut short is not ours. */
     if (!failed && (!slice_starts_with(text, slice_of_str(heading)) ||
-                    text.at[text.len - 1] != '\n' || strlen(copy) > text.len))
+                    text.at[text.len - 1] != '\n' || memchr(text.at, '\0', text.len)))
         failed = -EINVAL;
     free(copy);
     if (failed)

@@ -1,0 +1,84 @@
+"""siotctl as a process, for the tests of this folder: each test in a folder of its own.
+
+Every test file ends with `main()`, which runs its tests against the program named on the command
+line and prints "N passed, N failed".
+"""
+
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
+import unittest
+
+FAULTS = ("AddressSanitizer", "runtime error:", "LeakSanitizer", "Assertion")
+PROGRAM = None
+
+
+def run(*command, given="", folder=None):
+    """Runs a command to its end: (exit status, standard output, standard error)."""
+    done = subprocess.run(command, input=given.encode(), capture_output=True, timeout=120,
+                          check=False, cwd=folder)
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+def needs(program):
+    return unittest.skipUnless(shutil.which(program), f"{program} is not installed")
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="siotctl-")
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+
+    def path(self, *names):
+        return os.path.join(self.folder, *names)
+
+    def read(self, *names):
+        with open(self.path(*names), encoding="utf-8") as file:
+            return file.read()
+
+    def write(self, name, text):
+        with open(self.path(name), "w", encoding="utf-8") as file:
+            file.write(text)
+
+    def mode(self, *names):
+        return stat.S_IMODE(os.stat(self.path(*names)).st_mode)
+
+    def ctl(self, *arguments, given=""):
+        status, out, err = run(PROGRAM, *arguments, given=given, folder=self.folder)
+        self.assertFalse(any(fault in err for fault in FAULTS), err)
+        self.assertIn(status, (0, 1, 2), err)
+        return status, out, err
+
+    def well(self, *arguments, given=""):
+        """Its standard output, when it ends well."""
+        status, out, err = self.ctl(*arguments, given=given)
+        self.assertEqual(status, 0, err)
+        return out
+
+    def refused(self, *arguments, given="", status=1):
+        """Why it did not do it; nothing may be on its standard output."""
+        found, out, err = self.ctl(*arguments, given=given)
+        self.assertEqual((found, out), (status, ""), err)
+        return err
+
+    def judge(self, *command, given=""):
+        """What another program says: (whether it is content, all its output)."""
+        status, out, err = run(*command, given=given, folder=self.folder)
+        return status == 0, out + err
+
+
+def main():
+    global PROGRAM
+    if len(sys.argv) < 2:
+        sys.exit(f"usage: {sys.argv[0]} PROGRAM [TEST...]")
+    PROGRAM = os.path.abspath(sys.argv.pop(1))
+    # The test file is the main module; the cases read the program's name from this one.
+    done = unittest.main(module="__main__", exit=False, verbosity=1).result
+    failed = len(done.failures) + len(done.errors)
+    skipped = f", {len(done.skipped)} skipped" if done.skipped else ""
+    print(f"{done.testsRun - failed - len(done.skipped)} passed, {failed} failed{skipped}")
+    sys.exit(1 if failed or done.testsRun == 0 else 0)
