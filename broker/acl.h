@@ -59,9 +59,12 @@ bool acl_add(struct acl *acl, const struct acl_rule *rule, char why[ACL_WHY_SIZE
 
 /* Reads a file in Mosquitto's format (user, topic, pattern lines), which stays as it is. Denials
  * come before grants and a user's own lines before patterns, as there. Calls `mistake` for each
- * line that is none, and returns how many there were; the set is useless then. */
+ * line that is none (counted from 1, the column in bytes), and returns how many there were; the set
+ * is useless then. */
 size_t acl_read_mosquitto(struct acl *acl, const char *file, struct slice text,
-                          lines_mistake *mistake, void *to);
+                          void (*mistake)(void *to, unsigned line, unsigned column,
+                                          const char *why),
+                          void *to);
 
 /* Puts the rules in order and makes them quick to find. False: out of memory. */
 bool acl_seal(struct acl *acl);

@@ -20,7 +20,7 @@ struct reading {
     struct slice user; /* of the block; empty: anonymous */
     struct slice line;
     unsigned number;
-    lines_mistake *mistake;
+    void (*mistake)(void *to, unsigned line, unsigned column, const char *why);
     void *to;
     size_t mistakes;
 };
@@ -133,7 +133,9 @@ static void read_line(struct reading *r)
 }
 
 size_t acl_read_mosquitto(struct acl *acl, const char *file, struct slice text,
-                          lines_mistake *mistake, void *to)
+                          void (*mistake)(void *to, unsigned line, unsigned column,
+                                          const char *why),
+                          void *to)
 {
     struct reading r = {.acl = acl, .file = file, .mistake = mistake, .to = to};
     struct lines lines = {.rest = text};

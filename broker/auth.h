@@ -66,10 +66,13 @@ struct principal {
     char client_id[];
 };
 
+/* One reference to a new principal, which takes one of the identity; NULL when out of memory. */
 struct principal *principal_new(struct identity *identity, struct slice client_id,
                                 size_t mountpoint_len);
+/* One more reference; and one back, which frees with the last. */
 struct principal *principal_ref(struct principal *principal);
-void principal_unref(struct principal *principal); /* NULL allowed */
+/* NULL allowed. */
+void principal_unref(struct principal *principal);
 
 /* The access of now: each time another one comes, the serial changes, and what was selected from
  * the former is not asked again. */

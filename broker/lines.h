@@ -24,7 +24,4 @@ static inline bool lines_next(struct lines *lines, struct slice *line)
     return true;
 }
 
-/* What a reader calls for a line that is none; `column` counts bytes from 1. */
-typedef void lines_mistake(void *to, unsigned line, unsigned column, const char *why);
-
 #endif

@@ -129,7 +129,8 @@ static const char *read_line(struct users *users, struct slice line, unsigned *c
 }
 
 struct users *users_read(struct slice text, const char *(*judge)(const char *record),
-                         lines_mistake *mistake, void *to)
+                         void (*mistake)(void *to, unsigned line, unsigned column, const char *why),
+                         void *to)
 {
     struct users *users = calloc(1, sizeof *users);
     if (!users) {

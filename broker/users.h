@@ -15,11 +15,15 @@ struct users;
  * out of memory, which is told as line 0. `judge` says what is wrong with a whole record, or NULL
  * (password_mistake); it may be NULL itself. No text of the file is repeated in a mistake. */
 struct users *users_read(struct slice text, const char *(*judge)(const char *record),
-                         lines_mistake *mistake, void *to);
+                         void (*mistake)(void *to, unsigned line, unsigned column, const char *why),
+                         void *to);
 
+/* One more reference to a table. */
 struct users *users_ref(struct users *users);
-void users_unref(struct users *users); /* wipes the records with the last; NULL allowed */
+/* One reference back; wipes the records with the last. NULL allowed. */
+void users_unref(struct users *users);
 
+/* How many users there are. */
 size_t users_count(const struct users *users);
 
 /* The record of a user, NUL-terminated, or NULL; borrowed from the table. */

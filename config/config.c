@@ -6,6 +6,7 @@
 
 #include "base/buffer.h"
 #include "base/text.h"
+#include "broker/access.h"
 #include "config/listeners.h"
 #include "config/settings.h"
 #include <errno.h>
@@ -28,6 +29,7 @@ void config_free(struct config *config)
     }
     for (size_t i = 0; i < config->listener_count; i++)
         settings_clear(config->schema->listener, &config->listeners[i]);
+    access_unref(config->access);
     free(config->sections);
     free(config->listeners);
     free(config->path);
@@ -86,7 +88,7 @@ static void read_sections(struct config *config, const struct node *root, struct
         const struct option_table *table = schema->sections[i];
         bool top = table->section[0] == '\0';
         const struct node *map = top ? root : node_get(root, table->section);
-        settings_read(table, map, map ? map->key_place : root->place, top ? names : NULL,
+        settings_read(table, map, map ? map->key_place : root->place, top ? names : table->others,
                       config->sections[i], report);
     }
 }
@@ -120,6 +122,8 @@ static void read_root(struct config *config, const struct node *root, struct rep
         listeners_read(config, list, root, report);
     if (!report_any(report) && config->schema->check)
         config->schema->check(config, root, report);
+    if (!report_any(report) && config->schema->access)
+        config->access = config->schema->access(config, root, report);
 }
 
 struct config *config_parse(const char *path, struct slice text, const struct config_schema *schema,

@@ -12,6 +12,7 @@
 #include "config/report.h"
 #include "transports/listener_settings.h"
 
+struct access;
 struct config;
 
 /* A protocol or a transport that a listener may name. */
@@ -30,6 +31,10 @@ struct config_schema {
     size_t protocol_count, transport_count;
     /* Looks for what rows cannot say; called only when nothing was wrong so far. May be NULL. */
     void (*check)(const struct config *config, const struct node *root, struct report *report);
+    /* Reads users and rules; called after check, when nothing was wrong. One reference, or NULL
+     * with the reason in the report. May be NULL. */
+    struct access *(*access)(const struct config *config, const struct node *root,
+                             struct report *report);
 };
 
 struct config {
@@ -38,6 +43,7 @@ struct config {
     void **sections;                    /* a settings struct for each of the schema's */
     struct listener_settings *listeners;
     size_t listener_count;
+    struct access *access; /* owned reference; NULL when the schema knows of none */
 };
 
 /* Reads and checks a file. Returns the configuration, to be freed with config_free; NULL when there

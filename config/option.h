@@ -47,7 +47,9 @@ struct option_table {
     const char *section;
     const struct option_row *rows;
     size_t count;
-    size_t size; /* of the settings struct, bytes */
+    size_t size;               /* of the settings struct, bytes */
+    const char *const *others; /* NULL-terminated keys of the section that are no rows: somebody
+                                  else reads them; or NULL */
 };
 
 #define OPTION_TABLE(section_, rows_, struct_)                                                     \

@@ -1,6 +1,7 @@
 /* check: see check.h. */
 #include "daemon/check.h"
 
+#include "daemon/access.h"
 #include "daemon/entry.h"
 #include "daemon/settings.h"
 #include "transports/listener.h"
@@ -15,10 +16,11 @@ static void print_warning(void *to, const char *text)
 }
 
 /* Whether the files that it names are good. */
-static bool check_listener(FILE *to, const struct listener_settings *listener)
+static bool check_listener(FILE *to, const struct config *config,
+                           const struct listener_settings *listener)
 {
     char line[ENTRY_SIZE], why[1024];
-    fprintf(to, "%s\n", entry_text(listener, listener->bind, line));
+    fprintf(to, "%s\n", entry_text(listener, config->access, listener->bind, line));
     if (listener_check(listener, time(NULL), print_warning, to, why, sizeof(why)) < 0) {
         fprintf(stderr, "listener %s: %s\n", listener->name, why);
         return false;
@@ -49,7 +51,9 @@ bool check_print(FILE *to, const struct config *config)
 {
     bool good = true;
     for (size_t i = 0; i < config->listener_count; i++)
-        good &= check_listener(to, &config->listeners[i]);
+        good &= check_listener(to, config, &config->listeners[i]);
+    access_print(to, config);
+    access_inspect(config, print_warning, to);
     check_log(to, process_log(config, false).to);
     fprintf(to, "memory only: nothing survives a restart\n");
     if (good)

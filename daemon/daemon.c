@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "broker/broker.h"
+#include "daemon/access.h"
 #include "daemon/entry.h"
 #include "daemon/inherit.h"
 #include "daemon/modules.h"
@@ -87,7 +88,12 @@ static enum daemon_status make_core(struct daemon *daemon)
         return out_of_memory();
     daemon->broker = broker_new(config_section(daemon->config, "limits"), loop_wheel(daemon->loop));
     daemon->listeners = calloc(daemon->config->listener_count, sizeof(struct listener *));
-    return daemon->broker && daemon->listeners ? DAEMON_OK : out_of_memory();
+    if (!daemon->broker || !daemon->listeners)
+        return out_of_memory();
+    broker_set_access(daemon->broker, daemon->config->access);
+    if (daemon->config->access->governs)
+        access_log(daemon->config->access, "");
+    return DAEMON_OK;
 }
 
 static void on_signal(uv_signal_t *signal, int number)
@@ -142,7 +148,8 @@ static enum daemon_status open_listener(struct daemon *daemon, size_t i, int inh
     }
     daemon->listener_count++;
     listener_address(daemon->listeners[i], address, sizeof(address));
-    log_line(LOG_INFO, "siotd", "%s%s", entry_text(settings, address, entry),
+    log_line(LOG_INFO, "siotd", "%s%s",
+             entry_text(settings, daemon->config->access, address, entry),
              inherited_fd >= 0 ? " (inherited socket)" : "");
     return DAEMON_OK;
 }
@@ -173,8 +180,15 @@ static void log_warning(void *name, const char *text)
     log_line(LOG_WARNING, about, "%s", text);
 }
 
+static void log_access_warning(void *unused, const char *text)
+{
+    (void)unused;
+    log_line(LOG_WARNING, "siotd", "%s", text);
+}
+
 void daemon_inspect(const struct daemon *daemon)
 {
+    access_inspect(daemon->config, log_access_warning, NULL);
     for (size_t i = 0; i < daemon->listener_count; i++)
         listener_inspect(daemon->listeners[i], loop_wall_ms(daemon->loop) / 1000, log_warning,
                          daemon->config->listeners[i].name);

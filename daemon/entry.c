@@ -20,12 +20,31 @@ static const char *reach(const char *text)
     return loopback ? "everybody on this machine" : "everybody who reaches this address";
 }
 
-const char *entry_text(const struct listener_settings *listener, const char *address,
-                       char to[ENTRY_SIZE])
+/* Who can prove who he is there. */
+static const char *proven(const struct listener_settings *listener, const struct access *access)
 {
-    char who[128];
+    bool certificate = listener->tls.client_certificate != TLS_CLIENT_NONE;
+    bool key = listener->tls.psk_file != NULL, password = access->users != NULL;
+    if (certificate && password)
+        return key ? "who has a certificate, a pre-shared key or a password"
+                   : "who has a certificate or a password";
+    if (certificate)
+        return key ? "who has a certificate or a pre-shared key" : "who has a certificate";
+    if (key)
+        return password ? "who has a pre-shared key or a password" : "who has a pre-shared key";
+    return password ? "who has a password" : NULL;
+}
+
+const char *entry_text(const struct listener_settings *listener, const struct access *access,
+                       const char *address, char to[ENTRY_SIZE])
+{
+    char who[192];
+    const char *some = proven(listener, access);
     if (listener->anonymous)
-        snprintf(who, sizeof(who), "open to %s, without credentials", reach(address));
+        snprintf(who, sizeof(who), "open to %s, without credentials%s%s", reach(address),
+                 some ? ", and to " : "", some ? some : "");
+    else if (some)
+        snprintf(who, sizeof(who), "open to %s", some);
     else
         snprintf(who, sizeof(who), "closed to everybody: anonymous is false, there are no users");
     snprintf(to, ENTRY_SIZE, "%s: %s, %s over %s: %s", listener->name, address, listener->protocol,

@@ -2,6 +2,7 @@
 #ifndef SIOTD_DAEMON_ENTRY_H
 #define SIOTD_DAEMON_ENTRY_H
 
+#include "broker/access.h"
 #include "transports/listener_settings.h"
 #include <stddef.h>
 
@@ -9,7 +10,7 @@ enum { ENTRY_SIZE = 512 };
 
 /* "mqtt: 127.0.0.1:1883, mqtt over tcp: open to everybody on this machine, without credentials".
  * `address` is where it listens, or will; returns `to`. */
-const char *entry_text(const struct listener_settings *listener, const char *address,
-                       char to[ENTRY_SIZE]);
+const char *entry_text(const struct listener_settings *listener, const struct access *access,
+                       const char *address, char to[ENTRY_SIZE]);
 
 #endif

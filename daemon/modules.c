@@ -3,6 +3,7 @@
 #include "daemon/modules.h"
 
 #include "broker/limits.h"
+#include "daemon/access.h"
 #include "daemon/settings.h"
 #include "protocols/mqtt/mqtt.h"
 #include "transports/stacks.h"
@@ -11,10 +12,10 @@ static const struct protocol *const protocols[] = {
     &mqtt_protocol,
 };
 
-enum { PROTOCOLS = sizeof(protocols) / sizeof(protocols[0]), OWN_SECTIONS = 3, STACKS_MAX = 16 };
+enum { PROTOCOLS = sizeof(protocols) / sizeof(protocols[0]), OWN_SECTIONS = 4, STACKS_MAX = 16 };
 
 static const struct option_table *sections[OWN_SECTIONS + PROTOCOLS] = {
-    &process_options, &process_log_options, &broker_limit_options};
+    &process_options, &process_log_options, &access_options, &broker_limit_options};
 static struct config_name protocol_names[PROTOCOLS], transport_names[STACKS_MAX];
 static struct config_schema schema; /* filled by the first modules_schema, constant from then on */
 
@@ -41,6 +42,7 @@ static void fill_schema(void)
         .transports = transport_names,
         .transport_count = transport_count,
         .check = process_check,
+        .access = access_load,
     };
 }
 

@@ -6,7 +6,9 @@
 #include "daemon/reload.h"
 
 #include "base/log.h"
+#include "broker/broker.h"
 #include "config/changes.h"
+#include "daemon/access.h"
 #include "daemon/daemon.h"
 #include "daemon/modules.h"
 #include "daemon/settings.h"
@@ -84,8 +86,20 @@ static void log_change(const struct change *change, const char *outcome)
              change_old(change, before), change_new(change, after), outcome);
 }
 
+/* Users and rules, as they are in the files now. Listeners have been told before: who is in is
+ * looked through by both. */
+static void adopt_access(struct daemon *daemon, struct config *wanted)
+{
+    struct access *former = daemon->config->access;
+    daemon->config->access = wanted->access;
+    wanted->access = former;
+    broker_set_access(daemon->broker, daemon->config->access);
+    if (former->governs || daemon->config->access->governs)
+        access_log(daemon->config->access, "reload: ");
+}
+
 /* The members change hands, then all who keep something of their own are told. */
-static void adopt(struct daemon *daemon, const struct changes *changes)
+static void adopt(struct daemon *daemon, struct config *wanted, const struct changes *changes)
 {
     for (size_t i = 0; i < changes->count; i++) {
         const struct change *change = &changes->all[i];
@@ -100,13 +114,14 @@ static void adopt(struct daemon *daemon, const struct changes *changes)
             daemon->listeners[i], settings,
             protocol->options ? config_section(daemon->config, protocol->options->section) : NULL);
     }
+    adopt_access(daemon, wanted);
     daemon_inspect(daemon);
     if (touches(changes, ""))
         pulse_changed(&daemon->pulse);
 }
 
 /* Whether the running configuration is now as the file, as far as it can be. */
-static bool take_over(struct daemon *daemon, const struct config *wanted)
+static bool take_over(struct daemon *daemon, struct config *wanted)
 {
     struct changes changes;
     if (changes_find(daemon->config, wanted, &changes) < 0) {
@@ -117,7 +132,7 @@ static bool take_over(struct daemon *daemon, const struct config *wanted)
     if (!possible)
         discard_listeners(daemon);
     if (possible) {
-        adopt(daemon, &changes);
+        adopt(daemon, wanted, &changes);
         log_line(LOG_INFO, "siotd", "reload: done, %zu key%s differed", changes.count,
                  changes.count == 1 ? "" : "s");
     }

@@ -13,7 +13,8 @@ static void expect(bool anonymous, const char *address, const char *expected)
     char name[] = "a", protocol[] = "mqtt", transport[] = "tcp", to[ENTRY_SIZE];
     struct listener_settings listener = {
         .name = name, .protocol = protocol, .transport = transport, .anonymous = anonymous};
-    assert_string_equal(entry_text(&listener, address, to), expected);
+    const struct access nobody = {.refs = 1};
+    assert_string_equal(entry_text(&listener, &nobody, address, to), expected);
 }
 
 static void the_words_say_who_may_come_in(void **state)
