@@ -1,0 +1,146 @@
+/* tls_client: see tls_client.h. */
+#include "tls_client.h"
+
+#include "tls_pki.h"
+#include <fcntl.h>
+#include <stdio.h>
+
+static char psk_identity[160];
+static unsigned char psk_key[64];
+static unsigned psk_len;
+
+void tls_client_open(struct tls_guest *client, int version)
+{
+    memset(client, 0, sizeof(*client));
+    client->alert = -1;
+    client->profile = wolfSSL_CTX_new(version == WOLFSSL_TLSV1_3 ? wolfTLSv1_3_client_method()
+                                                                 : wolfTLSv1_2_client_method());
+    assert_non_null(client->profile);
+    assert_int_equal(wolfSSL_CTX_load_verify_locations(client->profile, pki_path("ca.pem"), NULL),
+                     WOLFSSL_SUCCESS);
+    wolfSSL_CTX_UseSessionTicket(client->profile);
+    client->ssl = wolfSSL_new(client->profile);
+    assert_non_null(client->ssl);
+    client->fd = client_connect(0);
+    fcntl(client->fd, F_SETFL, fcntl(client->fd, F_GETFL) | O_NONBLOCK);
+    wolfSSL_set_fd(client->ssl, client->fd);
+}
+
+void tls_client_certificate(struct tls_guest *client, const char *name)
+{
+    char file[80];
+    snprintf(file, sizeof(file), "%s.pem", name);
+    assert_int_equal(
+        wolfSSL_use_certificate_file(client->ssl, pki_path(file), WOLFSSL_FILETYPE_PEM),
+        WOLFSSL_SUCCESS);
+    snprintf(file, sizeof(file), "%s.key", name);
+    assert_int_equal(wolfSSL_use_PrivateKey_file(client->ssl, pki_path(file), WOLFSSL_FILETYPE_PEM),
+                     WOLFSSL_SUCCESS);
+}
+
+static unsigned give_key(WOLFSSL *ssl, const char *hint, char *identity, unsigned identity_size,
+                         unsigned char *key, unsigned key_size)
+{
+    (void)ssl;
+    (void)hint;
+    assert_true(key_size >= psk_len);
+    snprintf(identity, identity_size, "%s", psk_identity);
+    memcpy(key, psk_key, psk_len);
+    return psk_len;
+}
+
+static unsigned give_key_13(WOLFSSL *ssl, const char *hint, char *identity, unsigned identity_size,
+                            unsigned char *key, unsigned key_size, const char **suite)
+{
+    *suite = "TLS13-AES128-GCM-SHA256";
+    return give_key(ssl, hint, identity, identity_size, key, key_size);
+}
+
+void tls_client_key(struct tls_guest *client, const char *identity, const void *key, unsigned len)
+{
+    snprintf(psk_identity, sizeof(psk_identity), "%s", identity);
+    memcpy(psk_key, key, len);
+    psk_len = len;
+    wolfSSL_set_psk_client_callback(client->ssl, give_key);
+    wolfSSL_set_psk_client_tls13_callback(client->ssl, give_key_13);
+    wolfSSL_set_cipher_list(client->ssl, "TLS13-AES128-GCM-SHA256:ECDHE-PSK-AES128-GCM-SHA256");
+}
+
+static void note_alert(struct tls_guest *client)
+{
+    WOLFSSL_ALERT_HISTORY history;
+    if (wolfSSL_get_alert_history(client->ssl, &history) == WOLFSSL_SUCCESS &&
+        history.last_rx.level > 0)
+        client->alert = history.last_rx.code;
+}
+
+bool tls_client_shake(struct tls_guest *client)
+{
+    uint64_t begin = uv_hrtime();
+    int ret;
+    while ((ret = wolfSSL_connect(client->ssl)) != WOLFSSL_SUCCESS) {
+        client->error = wolfSSL_get_error(client->ssl, ret);
+        if (client->error != WOLFSSL_ERROR_WANT_READ && client->error != WOLFSSL_ERROR_WANT_WRITE) {
+            note_alert(client);
+            return false;
+        }
+        if (uv_hrtime() - begin > UINT64_C(10000000000))
+            fail_msg("the handshake does not end");
+        loop_step(stage.loop, false);
+    }
+    client->error = 0;
+    return true;
+}
+
+/* One read; what it returns, 0 when there is nothing yet, -1 at the end. */
+static int read_some(struct tls_guest *client, void *to, size_t len)
+{
+    int got = wolfSSL_read(client->ssl, to, (int)len);
+    if (got > 0)
+        return got;
+    int error = wolfSSL_get_error(client->ssl, got);
+    loop_step(stage.loop, false);
+    if (error == WOLFSSL_ERROR_WANT_READ)
+        return 0;
+    note_alert(client);
+    return -1;
+}
+
+void tls_client_echo(struct tls_guest *client, uint32_t len)
+{
+    uint8_t *frame = frame_new(ORDER_ECHO, len), *got = malloc(FRAME_HEADER + len);
+    size_t size = FRAME_HEADER + len, sent = 0, have = 0;
+    uint64_t begin = uv_hrtime();
+    while (have < size) {
+        if (sent < size) {
+            int part = size - sent < 16000 ? (int)(size - sent) : 16000;
+            int done = wolfSSL_write(client->ssl, frame + sent, part);
+            sent += done > 0 ? (size_t)done : 0;
+        }
+        int n = read_some(client, got + have, size - have);
+        assert_true(n >= 0);
+        have += (size_t)n;
+        if (uv_hrtime() - begin > UINT64_C(20000000000))
+            fail_msg("%zu of %zu bytes came back", have, size);
+    }
+    assert_memory_equal(got, frame, size);
+    free(frame);
+    free(got);
+}
+
+void tls_client_await_end(struct tls_guest *client)
+{
+    char rest[1024];
+    uint64_t begin = uv_hrtime();
+    while (read_some(client, rest, sizeof(rest)) >= 0)
+        if (uv_hrtime() - begin > UINT64_C(10000000000))
+            fail_msg("the connection does not end");
+}
+
+void tls_client_close(struct tls_guest *client)
+{
+    wolfSSL_free(client->ssl);
+    wolfSSL_CTX_free(client->profile);
+    close(client->fd);
+    until(stage.stats.sockets == 0);
+}
