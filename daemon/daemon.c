@@ -6,9 +6,7 @@
  */
 #include "daemon/daemon.h"
 
-#include "base/hash.h"
 #include "base/log.h"
-#include "base/random.h"
 #include "broker/broker.h"
 #include "daemon/access.h"
 #include "daemon/entry.h"
@@ -82,7 +80,6 @@ static enum daemon_status out_of_memory(void)
 
 static enum daemon_status make_core(struct daemon *daemon)
 {
-    hash_start(random_u64());
     daemon->loop = loop_new(&hooks, daemon);
     if (!daemon->loop)
         return out_of_memory();

@@ -1,4 +1,6 @@
 /* main: the command line of siotd. */
+#include "base/hash.h"
+#include "base/random.h"
 #include "config/options.h"
 #include "daemon/check.h"
 #include "daemon/daemon.h"
@@ -106,6 +108,7 @@ int main(int argc, char **argv)
                                           {"version", no_argument, NULL, 'V'},
                                           {NULL, 0, NULL, 0}};
     struct command command = {.path = NULL};
+    hash_start(random_u64()); /* before the first table: users of the configuration */
     for (int letter; (letter = getopt_long(argc, argv, "c:tvVh", longs, NULL)) != -1;) {
         switch (letter) {
         case 'c':
