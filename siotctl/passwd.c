@@ -15,11 +15,11 @@ static const char usage[] =
     "       siotctl passwd -D FILE USER\n"
     "\n"
     "  --stdin          read the password from the standard input, one line; else ask for it\n"
-    "  --pbkdf2         write what Mosquitto 2.0 can read; default: argon2id, for siotd and 2.1\n"
+    "  --pbkdf2         write what Mosquitto 2.0 can read; default: argon2id\n"
     "  --iterations N   of PBKDF2, 1000 to 10000000; default: 210000\n"
     "  -D               delete the user\n"
     "\n"
-    "The file is made if there is none. siotd reads it again on SIGHUP.\n";
+    "The file is made if there is none.\n";
 
 enum { USER_LEN_MAX = 65535, ITERATIONS_MIN = 1000 };
 

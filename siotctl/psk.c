@@ -15,7 +15,7 @@ static const char usage[] =
     "  --show   print the new line, to be put into the device; else it only stands in FILE\n"
     "  -D       delete the identity\n"
     "\n"
-    "The file is made if there is none. siotd reads it again on SIGHUP.\n";
+    "The file is made if there is none.\n";
 
 enum { IDENTITY_LEN_MAX = 128, KEY_LEN = 32, KEY_SIZE = 2 * KEY_LEN + 1 };
 

@@ -3,15 +3,9 @@
 
 import os
 import pty
-import shutil
-import socket
-import subprocess
-import time
 
 import tool
-from tool import main
-
-BROKER = shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+from tool import main, needs_mosquitto
 
 
 class Passwd(tool.Case):
@@ -102,32 +96,17 @@ class Passwd(tool.Case):
         self.assertEqual(status, -2)
         self.assertEqual(os.listdir(self.folder), [])
 
-    @tool.unittest.skipUnless(BROKER and shutil.which("mosquitto_pub"), "mosquitto is not installed")
+    @needs_mosquitto
     def test_mosquitto_lets_in_whom_pbkdf2_was_written_for(self):
         self.set("alice", "gr\u00fc\u00df dich", "--pbkdf2")
         self.set("bob", "x", "--pbkdf2", "--iterations", "1000")
         self.assertIn("bob:$7$1000$", self.read("users"))
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        os.chmod(self.folder, 0o755)  # started as root, Mosquitto reads it as another user
-        os.chmod(self.path("users"), 0o644)
-        self.write("conf", f"listener {port} 127.0.0.1\npassword_file {self.path('users')}\n")
-        broker = subprocess.Popen([BROKER, "-c", self.path("conf")], stderr=subprocess.DEVNULL)
-        try:
-            def enters(user, password):
-                return self.judge("mosquitto_pub", "-p", str(port), "-t", "t", "-m", "m", "-u", user,
-                                  "-P", password)[0]
-            deadline = time.monotonic() + 20
-            while not enters("alice", "gr\u00fc\u00df dich") and time.monotonic() < deadline:
-                time.sleep(0.1)
-            self.assertTrue(enters("alice", "gr\u00fc\u00df dich"))
-            self.assertTrue(enters("bob", "x"))
-            self.assertFalse(enters("alice", "x"))
-            self.assertFalse(enters("carol", "x"))
-        finally:
-            broker.terminate()
-            broker.wait()
+        with self.mosquitto("password_file users") as enters:
+            self.assertTrue(enters("-u", "alice", "-P", "gr\u00fc\u00df dich"))
+            self.assertTrue(enters("-u", "bob", "-P", "x"))
+            self.assertFalse(enters("-u", "alice", "-P", "x"))
+            self.assertFalse(enters("-u", "carol", "-P", "x"))
+            self.assertFalse(enters())
 
 
 main()

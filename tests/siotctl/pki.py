@@ -5,9 +5,10 @@ import base64
 import concurrent.futures
 import os
 import re
+import shutil
 
 import tool
-from tool import main, needs
+from tool import main, needs, needs_mosquitto
 
 KINDS = ([], ["--ed25519"], ["--rsa", "2048"], ["--rsa", "3072"])
 
@@ -302,6 +303,32 @@ class Pki(tool.Case):
         self.well("pki", "verify", "pki/a.pem")
         os.replace(self.path("pki/b.key"), self.path("pki/a.key"))
         self.assertIn("is not the key", self.refused("pki", "verify", "a"))
+
+    @needs_mosquitto
+    def test_mosquitto_and_its_clients_believe_each_other_until_revoked(self):
+        self.init()
+        self.well("pki", "issue", "hub", "--server", "--san", "IP:127.0.0.1", "--san", "DNS:localhost")
+        self.well("pki", "issue", "elsewhere", "--server")
+        self.well("pki", "issue", "made")
+        self.well("pki", "sign", self.request("own"))
+        self.request("lost")
+        self.well("pki", "sign", "lost.csr")
+        shutil.copy(self.path("pki/lost.pem"), self.path("lost.pem"))
+        self.well("pki", "revoke", "lost")
+        settings = ("cafile pki/ca.pem\ncrlfile pki/ca.crl\nrequire_certificate true\n"
+                    "use_identity_as_username true\ncertfile pki/{0}.pem\nkeyfile pki/{0}.key")
+
+        def client(certificate, key):
+            return "--cafile", "pki/ca.pem", "--cert", certificate, "--key", key
+        with self.mosquitto(settings.format("hub")) as enters:
+            self.assertTrue(enters(*client("pki/made.pem", "pki/made.key")))
+            self.assertTrue(enters(*client("pki/own.pem", "own.key")))
+            self.assertFalse(enters(*client("lost.pem", "lost.key")))
+            self.assertFalse(enters(*client("pki/hub.pem", "pki/hub.key")))  # not for clients
+            self.assertFalse(enters("--cafile", "pki/ca.pem"))
+        with self.mosquitto(settings.format("elsewhere")) as enters:  # a wrong name for 127.0.0.1
+            self.assertFalse(enters(*client("pki/made.pem", "pki/made.key")))
+            self.assertTrue(enters("--insecure", *client("pki/made.pem", "pki/made.key")))
 
     def test_a_wrong_command_line_is_explained(self):
         for words in (["pki"], ["pki", "isue"], ["pki", "issue"], ["pki", "issue", "a", "b"],

@@ -6,7 +6,7 @@ import os
 import re
 
 import tool
-from tool import main
+from tool import main, needs_mosquitto
 
 
 class Psk(tool.Case):
@@ -47,6 +47,17 @@ class Psk(tool.Case):
         self.assertEqual(sorted(status for status, _, _ in done), [0] * 20 + [1] * 20)
         self.assertEqual(len(self.read("keys").splitlines()), 20)
         self.assertEqual(os.listdir(self.folder), ["keys"])
+
+    @needs_mosquitto
+    def test_mosquitto_lets_in_who_has_the_key(self):
+        keys = dict(self.well("psk", "--show", "keys", name).strip().split(":") for name in "ab")
+        with self.mosquitto("psk_file keys\npsk_hint hint\nuse_identity_as_username true") as enters:
+            def proves(identity, key):
+                return enters("--psk-identity", identity, "--psk", key)
+            self.assertTrue(proves("a", keys["a"]))
+            self.assertTrue(proves("b", keys["b"]))
+            self.assertFalse(proves("a", keys["b"]))
+            self.assertFalse(proves("c", keys["a"]))
 
 
 main()

@@ -4,12 +4,16 @@ Every test file ends with `main()`, which runs its tests against the program nam
 line and prints "N passed, N failed".
 """
 
+import contextlib
+import getpass
 import os
 import shutil
+import socket
 import stat
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 FAULTS = ("AddressSanitizer", "runtime error:", "LeakSanitizer", "Assertion")
@@ -21,6 +25,11 @@ def run(*command, given="", folder=None):
     done = subprocess.run(command, input=given.encode(), capture_output=True, timeout=120,
                           check=False, cwd=folder)
     return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+BROKER = shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+needs_mosquitto = unittest.skipUnless(BROKER and shutil.which("mosquitto_pub"),
+                                      "mosquitto is not installed")
 
 
 def needs(program):
@@ -64,6 +73,31 @@ class Case(unittest.TestCase):
         found, out, err = self.ctl(*arguments, given=given)
         self.assertEqual((found, out), (status, ""), err)
         return err
+
+    @contextlib.contextmanager
+    def mosquitto(self, settings):
+        """A Mosquitto of these settings on a free port of 127.0.0.1, while the block runs; gives a
+        function that says whether a mosquitto_pub of these options gets its message there."""
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = str(probe.getsockname()[1])
+        self.write("conf", f"user {getpass.getuser()}\nlistener {port} 127.0.0.1\n{settings}\n")
+        with open(self.path("broker.log"), "wb") as log:
+            broker = subprocess.Popen([BROKER, "-c", self.path("conf")], stderr=log, stdout=log,
+                                      cwd=self.folder)
+        try:
+            deadline = time.monotonic() + 20
+            while time.monotonic() < deadline and broker.poll() is None:
+                with socket.socket() as probe:
+                    if probe.connect_ex(("127.0.0.1", int(port))) == 0:
+                        break
+                time.sleep(0.05)
+            self.assertIsNone(broker.poll(), self.read("broker.log"))
+            yield lambda *options: self.judge("mosquitto_pub", "-h", "127.0.0.1", "-p", port, "-t",
+                                              "t", "-m", "m", "-q", "1", *options)[0]
+        finally:
+            broker.terminate()
+            broker.wait()
 
     def judge(self, *command, given=""):
         """What another program says: (whether it is content, all its output)."""
