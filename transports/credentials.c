@@ -166,7 +166,9 @@ static int load_crl(const struct loading *loading)
     int ret = wolfSSL_CTX_EnableCRL(profile, WOLFSSL_CRL_CHECKALL);
     if (ret == WOLFSSL_SUCCESS)
         ret = wolfSSL_CTX_LoadCRLBuffer(profile, file.at, (long)file.len, WOLFSSL_FILETYPE_PEM);
-    if (ret != WOLFSSL_SUCCESS)
+    if (ret == CRL_CERT_DATE_ERR)
+        error = refuse(loading, path, "is out of date: nobody could be let in by it", 0);
+    else if (ret != WOLFSSL_SUCCESS)
         error = refuse(loading, path, "is no revocation list of the CA (PEM)", ret);
     credentials_file_clear(&file);
     return error;

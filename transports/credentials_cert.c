@@ -22,10 +22,11 @@ static DecodedCert *parse(struct slice der)
     return NULL;
 }
 
-/* The first alternative name of a type. */
+/* The first alternative name of a type; wolfSSL keeps mail addresses apart. */
 static struct slice alternative(const DecodedCert *cert, int type)
 {
-    for (const DNS_entry *name = cert->altNames; name; name = name->next)
+    const DNS_entry *first = type == ASN_RFC822_TYPE ? cert->altEmailNames : cert->altNames;
+    for (const DNS_entry *name = first; name; name = name->next)
         if (name->type == type && name->name && name->len > 0)
             return slice_of((const uint8_t *)name->name, (size_t)name->len);
     return SLICE_EMPTY;
@@ -76,6 +77,11 @@ static int two(const uint8_t *digits)
     return (digits[0] - '0') * 10 + digits[1] - '0';
 }
 
+static bool within(const uint8_t *digits, int min, int max)
+{
+    return two(digits) >= min && two(digits) <= max;
+}
+
 /* A Time of RFC 5280 section 4.1.2.5, tag and length included; -1 when it is none. */
 static int64_t read_time(const uint8_t *date, size_t length)
 {
@@ -88,6 +94,9 @@ static int64_t read_time(const uint8_t *date, size_t length)
             return -1;
     int year = general ? two(at) * 100 + two(at + 2) : two(at) + (two(at) < 50 ? 2000 : 1900);
     at += general ? 4 : 2;
+    if (date[length - 1] != 'Z' || !within(at, 1, 12) || !within(at + 2, 1, 31) ||
+        !within(at + 4, 0, 23) || !within(at + 6, 0, 59) || !within(at + 8, 0, 59))
+        return -1;
     struct tm tm = {.tm_year = year - 1900,
                     .tm_mon = two(at) - 1,
                     .tm_mday = two(at + 2),
@@ -134,6 +143,76 @@ char *cert_describe(struct slice der, int64_t now_s, char to[CERT_WORDS_SIZE])
     }
     FreeDecodedCert(cert);
     return to;
+}
+
+/* ---- what wolfSSL lets pass ---- */
+
+/* The content of the next DER element, taken off `rest`; SLICE_EMPTY and an empty rest when there
+ * is none of that tag. */
+static struct slice element(struct slice *rest, uint8_t tag)
+{
+    size_t length = rest->len > 1 ? rest->at[1] : 0, header = 2;
+    if (length & 0x80) {
+        size_t count = length & 0x7f;
+        for (length = 0; count && count <= 4 && header < rest->len; count--)
+            length = length << 8 | rest->at[header++];
+        if (count)
+            length = SIZE_MAX;
+    }
+    struct slice content = SLICE_EMPTY;
+    bool there = rest->len >= header && rest->at[0] == tag && length <= rest->len - header;
+    if (there)
+        content = slice_of(rest->at + header, length);
+    *rest = there ? slice_from(*rest, header + length) : SLICE_EMPTY;
+    return content;
+}
+
+/* One certificate and nothing behind it, its serial number above 0 (RFC 5280 section 4.1.2.2). */
+static bool is_framed(struct slice der)
+{
+    enum { SEQUENCE = 0x30, VERSION = 0xa0, INTEGER = 0x02 };
+    struct slice rest = der, whole = element(&rest, SEQUENCE);
+    if (whole.len == 0 || rest.len > 0)
+        return false;
+    struct slice inner = element(&whole, SEQUENCE);
+    element(&inner, VERSION);
+    struct slice serial = element(&inner, INTEGER);
+    return serial.len > 0 && serial.at[0] < 0x80;
+}
+
+/* RFC 9325 section 4.5: no hash below SHA-256. */
+static bool is_signed_well(const DecodedCert *cert)
+{
+    switch (cert->signatureOID) {
+    case CTC_SHA256wECDSA:
+    case CTC_SHA384wECDSA:
+    case CTC_SHA512wECDSA:
+    case CTC_SHA256wRSA:
+    case CTC_SHA384wRSA:
+    case CTC_SHA512wRSA:
+    case CTC_RSASSAPSS:
+    case CTC_ED25519:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool is_dated(const DecodedCert *cert)
+{
+    return cert->beforeDate && cert->afterDate &&
+           read_time(cert->beforeDate, (size_t)cert->beforeDateLen) >= 0 &&
+           read_time(cert->afterDate, (size_t)cert->afterDateLen) >= 0;
+}
+
+bool cert_sound(struct slice der)
+{
+    DecodedCert *cert = is_framed(der) ? parse(der) : NULL;
+    if (!cert)
+        return false;
+    bool sound = is_signed_well(cert) && is_dated(cert);
+    FreeDecodedCert(cert);
+    return sound;
 }
 
 static int64_t expires(struct slice der)

@@ -14,6 +14,10 @@ enum { CERT_NAME_MAX = 256, CERT_WORDS_SIZE = 320 };
  * none, or it is no clean UTF-8 or too long: then nobody may be taken for it. */
 size_t cert_identity(struct slice der, enum tls_identity kind, char to[CERT_NAME_MAX]);
 
+/* Whether a certificate that wolfSSL has found good is good enough for us: signed with SHA-256 or
+ * better, dates that are dates, a positive serial number, no bytes behind it. */
+bool cert_sound(struct slice der);
+
 /* "of CN=x expired 3 days ago", "of CN=x is not valid for another 2 hours", else "of CN=x"; `now_s`
  * since 1970. Escaped for the log; returns `to`. */
 char *cert_describe(struct slice der, int64_t now_s, char to[CERT_WORDS_SIZE]);

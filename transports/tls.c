@@ -85,11 +85,25 @@ static int on_write(WOLFSSL *ssl, char *bytes, int size, void *owner)
     return size; /* out of memory has closed the peer */
 }
 
-static bool take_identity(struct handshake *handshake, struct slice name)
+/* Keeps what may turn out to be proven; false when there was no memory for it. */
+static bool take_identity(struct handshake *handshake, struct identity *identity)
 {
     identity_unref(handshake->identity);
-    handshake->identity = identity_new(name, false);
-    return handshake->identity != NULL;
+    handshake->identity = identity;
+    return identity != NULL;
+}
+
+/* The user name of a good certificate, with its common name behind it for rules that name that. */
+static bool take_certificate(struct handshake *handshake, struct slice der)
+{
+    enum tls_identity kind = (enum tls_identity)handshake->credentials->wish.identity;
+    char name[CERT_NAME_MAX], common[CERT_NAME_MAX];
+    size_t length = cert_identity(der, kind, name);
+    size_t common_length = cert_identity(der, TLS_IDENTITY_CN, common);
+    return length > 0 &&
+           take_identity(handshake,
+                         identity_of_certificate(slice_of((const uint8_t *)name, length),
+                                                 slice_of((const uint8_t *)common, common_length)));
 }
 
 /* A certificate of the client has been judged: says whose it is, or what is wrong with it. A ticket
@@ -105,13 +119,10 @@ static int on_certificate(int good, WOLFSSL_X509_STORE_CTX *store)
         return 0;
     const WOLFSSL_BUFFER_INFO *shown = &store->certs[store->error_depth];
     struct slice der = slice_of(shown->buffer, shown->length);
-    char name[CERT_NAME_MAX];
-    size_t length = 0;
+    good = good && cert_sound(der);
     if (good && store->error_depth > 0)
         return 1;
-    if (good)
-        length = cert_identity(der, (enum tls_identity)handshake->credentials->wish.identity, name);
-    if (length == 0 || !take_identity(handshake, slice_of((const uint8_t *)name, length))) {
+    if (!good || !take_certificate(handshake, der)) {
         cert_describe(der, time(NULL), handshake->certificate);
         return 0;
     }
@@ -134,7 +145,7 @@ static unsigned key_of(WOLFSSL *ssl, const char *text, unsigned char *to, unsign
         random_bytes(to, 32);
         return 32;
     }
-    if (!take_identity(handshake, identity))
+    if (!take_identity(handshake, identity_new(identity, false)))
         return 0;
     handshake->by_key = true;
     wolfSSL_no_ticket_TLSv13(ssl);
