@@ -196,23 +196,23 @@ static bool deliver_to_shares(struct broker *broker, struct message *m, struct f
 /* ---- the route ---- */
 
 /* Puts the mountpoint in front of the topic. */
-static bool mount(struct broker *broker, const char *mountpoint, struct message *m)
+static enum verdict mount(struct broker *broker, const char *mountpoint, struct message *m)
 {
     struct walk *walk = &broker->walk;
     size_t prefix = strlen(mountpoint), size = prefix + m->topic_len;
     if (size > UINT16_MAX)
-        return false;
+        return VERDICT_BAD_TOPIC;
     if (size > walk->topic_capacity) {
         void *moved = grow(walk->topic, &walk->topic_capacity, size, 1);
         if (!moved)
-            return false;
+            return VERDICT_NO_MEMORY;
         walk->topic = moved;
     }
     memcpy(walk->topic, mountpoint, prefix);
     memcpy(walk->topic + prefix, m->topic, m->topic_len);
     m->topic = walk->topic;
     m->topic_len = (uint16_t)size;
-    return true;
+    return VERDICT_OK;
 }
 
 /* `m` carries its full topic, mountpoint included. */
@@ -251,8 +251,8 @@ enum verdict publish_route(struct broker *broker, const struct origin *origin, s
     struct message mounted = *m;
     mounted.held = NULL;
     mounted.refs = 0;
-    enum verdict verdict = VERDICT_BAD_TOPIC;
-    if (mount(broker, origin->mountpoint, &mounted))
+    enum verdict verdict = mount(broker, origin->mountpoint, &mounted);
+    if (verdict == VERDICT_OK)
         verdict = route(broker, origin, &mounted);
     message_end(&mounted);
     return verdict;

@@ -57,7 +57,8 @@ static void say(struct broker *broker, const struct fired_will *fired)
 
 static size_t fired_size(const struct fired_will *fired)
 {
-    return sizeof *fired + strlen(fired->mountpoint) + message_size(fired->will->message);
+    return sizeof *fired + strlen(fired->mountpoint) + fired->principal->client_id_len +
+           message_size(fired->will->message);
 }
 
 static bool rate_allows(struct broker *broker)
