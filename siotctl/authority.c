@@ -95,7 +95,8 @@ int authority_open(struct authority *authority, const char *path)
     *authority = (struct authority){.path = path};
     int failed = folder_open(&authority->folder, path);
     if (failed)
-        return say_failed("%s: %s; siotctl pki init makes an authority", path, strerror(-failed));
+        return say_failed("%s: %s%s", path, strerror(-failed),
+                          failed == -ENOENT ? "; siotctl pki init makes an authority" : "");
     if (wc_InitRng(&authority->rng) != 0) {
         folder_close(&authority->folder);
         return say_failed("there are no random numbers");

@@ -7,12 +7,14 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
-/* Files that another authority, or half of one, has left. */
+static const char *const files[] = {"ca.pem", "ca.key", "ca.crl", "index"};
+enum { FILE_COUNT = sizeof(files) / sizeof(files[0]) };
+
 static int refuse_second(const struct authority *authority)
 {
-    static const char *const files[] = {"ca.pem", "ca.key", "ca.crl", "index"};
-    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+    for (size_t i = 0; i < FILE_COUNT; i++)
         if (folder_has(&authority->folder, files[i]))
             return say_failed("%s/%s exists: nothing is overwritten", authority->path, files[i]);
     return ENDED_WELL;
@@ -72,6 +74,9 @@ static int make(struct authority *authority, const struct pki_options *options,
         printf("%s: certificate authority \"%s\", %s, until %s; keep ca.key to yourself\n",
                authority->path, common_name, what, until);
     }
+    /* Half an authority is none, and would be in the way of the next attempt. */
+    for (size_t i = 0; status != ENDED_WELL && i < FILE_COUNT; i++)
+        unlinkat(authority->folder.fd, files[i], 0);
     key_clear(&authority->key);
     return status;
 }

@@ -5,7 +5,9 @@ import base64
 import concurrent.futures
 import os
 import re
+import resource
 import shutil
+import subprocess
 
 import tool
 from tool import main, needs, needs_mosquitto
@@ -293,6 +295,29 @@ class Pki(tool.Case):
         self.well("pki", "init", "--dir", "other")
         self.write("pki/ca.key", self.read("other/ca.key"))
         self.assertIn("is not the key", self.refused("pki", "issue", "b"))
+
+    def without_room(self, *arguments):
+        """Runs siotctl where no file may have more than a number of bytes: why it failed."""
+        size, *words = arguments
+        done = subprocess.run([tool.PROGRAM, *words], cwd=self.folder, capture_output=True,
+                              timeout=60, check=False, restore_signals=False,  # SIGXFSZ is ignored
+                              preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)))
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn(b"File too large", done.stderr)
+
+    def test_without_room_on_the_disk_everything_stays_as_it_was(self):
+        for size in (0, 100, 300):  # no key, half a key, no certificate
+            self.without_room(size, "pki", "init")
+            self.assertEqual(self.files(), [])
+        self.init()
+        self.well("pki", "issue", "a")
+        before = {name: self.read("pki", name) for name in self.files()}
+        for size in (0, 100):
+            self.without_room(size, "pki", "issue", "b")
+            self.without_room(size, "pki", "revoke", "a")
+            self.assertEqual({name: self.read("pki", name) for name in self.files()}, before)
+        self.well("pki", "issue", "b")
+        self.well("pki", "revoke", "a")
 
     def test_verify_sees_a_wrong_key_and_a_wrong_authority(self):
         self.init()
