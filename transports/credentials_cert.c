@@ -167,17 +167,20 @@ static struct slice element(struct slice *rest, uint8_t tag)
     return content;
 }
 
-/* One certificate and nothing behind it, its serial number above 0 (RFC 5280 section 4.1.2.2). */
+/* One certificate and nothing behind it, both its signature algorithms the same and its serial
+ * number above 0 (RFC 5280 sections 4.1.1.2 and 4.1.2.2): no byte of it can be changed. */
 static bool is_framed(struct slice der)
 {
-    enum { SEQUENCE = 0x30, VERSION = 0xa0, INTEGER = 0x02 };
+    enum { SEQUENCE = 0x30, VERSION = 0xa0, INTEGER = 0x02, BIT_STRING = 0x03 };
     struct slice rest = der, whole = element(&rest, SEQUENCE);
-    if (whole.len == 0 || rest.len > 0)
+    struct slice inner = element(&whole, SEQUENCE), outer_algorithm = element(&whole, SEQUENCE);
+    struct slice signature = element(&whole, BIT_STRING);
+    if (rest.len > 0 || whole.len > 0 || signature.len == 0)
         return false;
-    struct slice inner = element(&whole, SEQUENCE);
     element(&inner, VERSION);
-    struct slice serial = element(&inner, INTEGER);
-    return serial.len > 0 && serial.at[0] < 0x80;
+    struct slice serial = element(&inner, INTEGER), algorithm = element(&inner, SEQUENCE);
+    return serial.len > 0 && serial.at[0] < 0x80 && algorithm.len > 0 &&
+           slice_equal(algorithm, outer_algorithm);
 }
 
 /* RFC 9325 section 4.5: no hash below SHA-256. */

@@ -132,7 +132,7 @@ static const char *certificate_words(int error)
     case RSA_KEY_SIZE_E:
         return "has a key that is too short";
     case VERIFY_CERT_ERROR:
-        return "has no name that can be used";
+        return "has no name that can be used, is signed with too weak a hash, or is malformed";
     case ASN_AFTER_DATE_E:
     case ASN_BEFORE_DATE_E:
         return "";
