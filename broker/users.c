@@ -51,6 +51,13 @@ const char *users_record(const struct users *users, struct slice name)
     return user ? user->name + user->name_len : NULL;
 }
 
+const char *users_any_record(const struct users *users)
+{
+    size_t position = 0;
+    const struct user *user = map_next(&users->table, &position);
+    return user ? user->name + user->name_len : NULL;
+}
+
 bool users_next(const struct users *users, size_t *position, struct slice *name)
 {
     const struct user *user = map_next(&users->table, position);

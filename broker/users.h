@@ -29,6 +29,10 @@ size_t users_count(const struct users *users);
 /* The record of a user, NUL-terminated, or NULL; borrowed from the table. */
 const char *users_record(const struct users *users, struct slice name);
 
+/* The record of some user, for spending on an unknown user what a known one costs; NULL when there
+ * is none. */
+const char *users_any_record(const struct users *users);
+
 /* Walks the names in no particular order: start with *position = 0; false at the end. */
 bool users_next(const struct users *users, size_t *position, struct slice *name);
 

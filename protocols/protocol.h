@@ -10,6 +10,7 @@
 #include "config/option.h"
 #include <sys/types.h>
 
+struct identity;
 struct peer;
 
 /* What kind of transport a protocol can live on; the config refuses a mismatch. */
@@ -37,6 +38,11 @@ struct protocol {
      * logged: the transport then closes the peer once what was sent has left. A stream may hand
      * over any cut of the bytes; a datagram is always whole and what is left of it is dropped. */
     ssize_t (*receive)(struct peer *peer, void *state, struct slice bytes);
+
+    /* The end of what peer_prove has begun. `identity` is who has been proven, borrowed; NULL: the
+     * password is wrong or there is no such user (logged already). May close the peer. What receive
+     * has left is offered next. May be NULL in a protocol that never calls peer_prove. */
+    void (*proven)(struct peer *peer, void *state, struct identity *identity);
 
     /* The backlog has fallen below the low mark again: deliver what had to wait. May be NULL. */
     void (*drained)(struct peer *peer, void *state);

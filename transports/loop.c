@@ -7,6 +7,7 @@
 #include "transports/loop_state.h"
 
 #include "transports/peer_state.h"
+#include "transports/proof.h"
 #include <stdlib.h>
 #include <time.h>
 
@@ -157,6 +158,7 @@ void loop_free(struct loop *loop)
     uv_run(&loop->uv, UV_RUN_DEFAULT);
     timer_cancel(&loop->wheel, &loop->trim);
     chunk_store_clear(&loop->chunks);
+    proofs_free(loop->proofs);
     uv_loop_close(&loop->uv);
     free(loop->input);
     free(loop->plain);

@@ -24,6 +24,8 @@ enum {
     LOOP_LINGERING_MAX = 1024,
 };
 
+struct proofs;
+
 struct loop {
     uv_loop_t uv;
     uv_prepare_t prepare; /* the end of a turn */
@@ -53,6 +55,8 @@ struct loop {
      * one.
      */
     uint8_t *input, *plain, *gather;
+
+    struct proofs *proofs; /* owned; NULL until the first password is to be verified */
 
     struct lag lag;
     struct loop_counts counts;

@@ -64,6 +64,16 @@ const void *peer_options(const struct peer *peer);
 enum { PEER_ADDRESS_SIZE = 64 };
 char *peer_address(const struct peer *peer, char to[PEER_ADDRESS_SIZE]);
 
+/* Begins to verify a password (both copied) against the users of the broker's access, on another
+ * thread: protocol.proven has the answer, and until then the peer is not read and receive is not
+ * called; what receive leaves unconsumed is offered again afterwards. False: too many wait already,
+ * or out of memory; nothing has begun. */
+bool peer_prove(struct peer *peer, struct slice user, struct slice password);
+
+/* A proof that failed without anything to verify (a password is missing): logged, and held against
+ * the source as any other. */
+void peer_proof_failed(struct peer *peer, struct slice user);
+
 /* Whether nobody on the way can read along: TLS, DTLS, or a unix socket. */
 bool peer_is_private(const struct peer *peer);
 

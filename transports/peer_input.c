@@ -49,6 +49,19 @@ static void feed_in_place(struct peer *peer, uint8_t *at, size_t kept, size_t fr
         keep_left(peer, slice_from(all, (size_t)done), fresh);
 }
 
+/* Gives all that is collected to the protocol; `fresh` bytes of it are new. */
+static void offer_collected(struct peer *peer, size_t fresh)
+{
+    ssize_t done = offer(peer, buffer_slice(&peer->in));
+    if (done <= 0)
+        return;
+    peer->flags &= ~PEER_DRIBBLES;
+    struct buffer old = peer->in;
+    peer->in = (struct buffer){0};
+    keep_left(peer, slice_from(buffer_slice(&old), (size_t)done), fresh);
+    buffer_clear(&old);
+}
+
 static void feed_collected(struct peer *peer, struct slice fresh)
 {
     if (peer->in.len + fresh.len > LEFT_MAX || buffer_append(&peer->in, fresh) != 0) {
@@ -56,19 +69,23 @@ static void feed_collected(struct peer *peer, struct slice fresh)
                    peer->in.len + fresh.len > LEFT_MAX ? "packet without end" : "out of memory");
         return;
     }
-    ssize_t done = offer(peer, buffer_slice(&peer->in));
-    if (done <= 0)
+    if (!(peer->flags & PEER_WAITS))
+        offer_collected(peer, fresh.len);
+}
+
+void peer_input_again(struct peer *peer)
+{
+    if (peer->flags & PEER_CLOSING)
         return;
-    peer->flags &= ~PEER_DRIBBLES;
-    struct buffer old = peer->in;
-    peer->in = (struct buffer){0};
-    keep_left(peer, slice_from(buffer_slice(&old), (size_t)done), fresh.len);
-    buffer_clear(&old);
+    if (peer->in.len)
+        offer_collected(peer, peer->in.len);
+    if (!(peer->flags & PEER_CLOSING))
+        peer_life_watch(peer);
 }
 
 static bool collects(const struct peer *peer)
 {
-    return peer->in.len > LOOP_FRONT_MAX || peer->flags & PEER_DRIBBLES;
+    return peer->in.len > LOOP_FRONT_MAX || peer->flags & (PEER_DRIBBLES | PEER_WAITS);
 }
 
 /* Where fresh bytes are to be put in a buffer of LOOP_INPUT_SIZE. */
@@ -168,8 +185,9 @@ void peer_input_read(struct peer *peer)
         return;
     }
     struct loop *loop = peer_loop(peer);
-    for (int n = 0;
-         n < READS_MAX && !(peer->flags & (PEER_CLOSING | PEER_PAUSED)) && is_ready(peer); n++) {
+    for (int n = 0; n < READS_MAX && !(peer->flags & (PEER_CLOSING | PEER_PAUSED | PEER_WAITS)) &&
+                    is_ready(peer);
+         n++) {
         ssize_t got = take_in(peer);
         if (got == 0 || (got < 0 && got != -EAGAIN))
             peer_life_lost(peer, (int)-got);

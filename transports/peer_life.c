@@ -5,6 +5,7 @@
  * read yet. So we send what was appended, then our FIN, and read and discard until theirs, for a
  * second at most. */
 #include "transports/peer_state.h"
+#include "transports/proof.h"
 
 #include "broker/auth.h"
 #include "broker/stats.h"
@@ -137,7 +138,8 @@ int peer_life_admit(struct listener *listener, int fd, const struct sockaddr_sto
 void peer_life_watch(struct peer *peer)
 {
     unsigned wanted = 0;
-    bool readable = !(peer->flags & (PEER_EOF | PEER_PAUSED)) || peer->flags & PEER_BROKEN;
+    bool readable =
+        !(peer->flags & (PEER_EOF | PEER_PAUSED | PEER_WAITS)) || peer->flags & PEER_BROKEN;
     if (readable)
         wanted |= PEER_WATCH_READ;
     if (peer->flags & PEER_BLOCKED)
@@ -240,6 +242,8 @@ static void end(struct peer *peer)
 {
     struct loop *loop = peer_loop(peer);
     peer->flags = (peer->flags | PEER_ENDED) & ~(PEER_PAUSED | PEER_FULL);
+    if (peer->flags & PEER_WAITS)
+        proof_cancel(peer);
     if (peer->flags & PEER_OPENED)
         peer_protocol(peer)->close(peer, peer_state(peer), peer->why ? peer->why : "out of memory");
     if (peer_layer(peer))

@@ -32,6 +32,7 @@ enum peer_flag {
     PEER_IPV6 = 1 << 11,       /* address.ipv6 is used */
     PEER_WATCH_READ = 1 << 12, /* what libuv polls for */
     PEER_WATCH_WRITE = 1 << 13,
+    PEER_WAITS = 1 << 14, /* for its password to be verified: not read, and not offered anything */
 };
 
 /* What a peer in trouble needs in addition. */
@@ -150,6 +151,9 @@ void peer_life_relax(struct peer *peer);
 
 /* Reads once, or a few times when much is there, and gives it to the protocol. */
 void peer_input_read(struct peer *peer);
+
+/* What a peer that waited has left is given to the protocol again, and reading goes on. */
+void peer_input_again(struct peer *peer);
 
 /* The socket has failed: what has arrived before is still given to the protocol, then the peer is
  * lost. */

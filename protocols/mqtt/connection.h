@@ -28,6 +28,7 @@ struct mqtt_connection {
     struct peer *peer;
     struct broker *broker;
     struct session *session;              /* NULL: stranger or leaving */
+    struct identity *proven;              /* owned; by password, until CONNECT is done with */
     struct mqtt_aliases_in *aliases_in;   /* owned; NULL until the client sets one */
     struct mqtt_aliases_out *aliases_out; /* owned; NULL until one is set for the client */
     uint64_t heard_ms;                    /* when the last complete packet came (monotonic) */
@@ -42,6 +43,7 @@ struct mqtt_connection {
     uint8_t version;                      /* enum mqtt_version; 0 before CONNECT told it */
     bool wants_reasons : 1;               /* 5.0, and Request Problem Information is not 0 */
     bool expires : 1;    /* the Session Expiry Interval in CONNECT was not 0 [MQTT-3.14.2-2] */
+    bool waits : 1;      /* CONNECT is here and its password under examination */
     bool was_client : 1; /* there was a session once */
     bool explained : 1;  /* the reason given to peer_close is a whole log line */
 };

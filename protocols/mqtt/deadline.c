@@ -80,7 +80,7 @@ void mqtt_deadline_passed(struct mqtt_connection *c)
     } else if (silence_due_ms(c) > now) {
         arm(c);
     } else if (!mqtt_is_client(c)) {
-        mqtt_close(c, "closed: no CONNECT within %u s",
+        mqtt_close(c, "closed: %s within %u s", c->waits ? "password not verified" : "no CONNECT",
                    (unsigned)(mqtt_options_of(c)->connect_timeout / 1000));
     } else { /* [MQTT-3.1.2-22] */
         mqtt_say_goodbye(c, MQTT_KEEP_ALIVE_TIMEOUT, NULL);

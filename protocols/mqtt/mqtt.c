@@ -48,10 +48,11 @@ static bool admit(const struct mqtt_connection *c, const struct mqtt_header *hea
                      "packet above the Maximum Packet Size");
 }
 
-enum step { STEP_DONE, STEP_MORE, STEP_FAILED };
+enum step { STEP_DONE, STEP_MORE, STEP_FAILED, STEP_WAITS };
 
 /* Deals with the first packet of `bytes`. DONE: header tells how long it was. MORE: it is not all
- * here; header->size is 0 while not even its header is. */
+ * here; header->size is 0 while not even its header is. WAITS: it is to be offered again once the
+ * password in it has been verified. */
 static enum step take_packet(struct mqtt_connection *c, struct slice bytes,
                              struct mqtt_header *header)
 {
@@ -70,7 +71,7 @@ static enum step take_packet(struct mqtt_connection *c, struct slice bytes,
             return STEP_MORE;
         bytes.len = mqtt_packet_size(header);
         if (receivers[header->type](c, header, bytes, &fault))
-            return STEP_DONE;
+            return c->waits ? STEP_WAITS : STEP_DONE;
     }
     mqtt_refuse(c, (enum mqtt_type)(bytes.at[0] >> 4), &fault);
     return STEP_FAILED;
@@ -96,6 +97,8 @@ static ssize_t receive(struct peer *peer, void *state, struct slice bytes)
     broker_stats(c->broker)->messages_received += packets;
     if (step == STEP_FAILED)
         return -1;
+    if (step == STEP_WAITS)
+        return (ssize_t)done;
     if (packets)
         c->heard_ms = peer_now_ms(peer);
     if (step == STEP_MORE)
@@ -113,6 +116,17 @@ static int open_connection(struct peer *peer, void *state)
     c->broker = peer_broker(peer);
     mqtt_await_connect(c);
     return 0;
+}
+
+static void proven(struct peer *peer, void *state, struct identity *identity)
+{
+    struct mqtt_connection *c = state;
+    (void)peer;
+    c->waits = false;
+    if (identity)
+        c->proven = identity_ref(identity);
+    else
+        mqtt_turn_away(c, MQTT_BAD_USER_NAME_OR_PASSWORD, "wrong user name or password");
 }
 
 static void drained(struct peer *peer, void *state)
@@ -161,6 +175,8 @@ static void close_connection(struct peer *peer, void *state, const char *why)
     mqtt_connection_leave(c, DEPART_WITH_WILL, why); /* [MQTT-3.1.2-8] */
     mqtt_aliases_in_free(c->aliases_in);
     mqtt_aliases_out_free(c->aliases_out);
+    identity_unref(c->proven);
+    c->proven = NULL;
     c->aliases_in = NULL;
     c->aliases_out = NULL;
 }
@@ -172,6 +188,7 @@ const struct protocol mqtt_protocol = {
     .options = &mqtt_option_table,
     .open = open_connection,
     .receive = receive,
+    .proven = proven,
     .drained = drained,
     .expired = expired,
     .stopping = stopping,

@@ -4,8 +4,8 @@
  *   what the session has waiting
  *
  * Everything is judged before the core hears of it, so a refused CONNECT leaves no trace and
- * disturbs no session [MQTT-3.1.4-2]. Who somebody is stands in an identity; so far a listener lets
- * in everybody, unproven, or nobody. */
+ * disturbs no session [MQTT-3.1.4-2]. A password is verified elsewhere and takes its time: CONNECT
+ * stays where it is and comes here again once its sender is proven. */
 #include "base/random.h"
 #include "base/utf8.h"
 #include "protocols/mqtt/deadline.h"
@@ -66,6 +66,45 @@ static void assign_client_id(struct arrival *arrival)
     arrival->welcome.assigned_client_id = arrival->packet.client_id;
 }
 
+/* With users there is nothing between a name with its password and neither of them: half of it is a
+ * failed try. */
+static void prove(struct mqtt_connection *c, const struct mqtt_connect *packet)
+{
+    if (!packet->has_username || packet->username.len == 0 || !packet->has_password) {
+        peer_proof_failed(c->peer, packet->username);
+        mqtt_turn_away(c, MQTT_BAD_USER_NAME_OR_PASSWORD,
+                       packet->has_password ? "password without user name"
+                                            : "user name without password");
+    } else if (peer_prove(c->peer, packet->username, packet->password)) {
+        c->waits = true;
+    } else {
+        mqtt_turn_away(c, MQTT_SERVER_BUSY, "too many passwords wait to be verified");
+    }
+}
+
+/* By what the transport has proven, by password, or as anybody where the listener allows it. False:
+ * turned away, or not known yet. */
+static bool find_identity(struct mqtt_connection *c, struct arrival *arrival)
+{
+    const struct mqtt_connect *packet = &arrival->packet;
+    const struct access *access = broker_access(c->broker);
+    arrival->identity = c->proven ? c->proven : (struct identity *)peer_identity(c->peer);
+    if (arrival->identity)
+        return true;
+    if (access && access->users && (packet->has_username || packet->has_password)) {
+        prove(c, packet);
+        return false;
+    }
+    if (!peer_listener(c->peer)->anonymous) {
+        mqtt_turn_away(c, MQTT_NOT_AUTHORIZED, "this listener lets nobody in unproven");
+        return false;
+    }
+    arrival->identity = anonymous_identity();
+    if (!arrival->identity)
+        mqtt_turn_away(c, MQTT_SERVER_UNAVAILABLE, "out of memory");
+    return arrival->identity != NULL;
+}
+
 /* Who it is and under what name. */
 static bool identify(struct mqtt_connection *c, struct arrival *arrival)
 {
@@ -81,20 +120,22 @@ static bool identify(struct mqtt_connection *c, struct arrival *arrival)
                        "control or non-characters in the client identifier");
         return false;
     }
-    if (!peer_listener(c->peer)->anonymous) {
-        mqtt_turn_away(c, MQTT_NOT_AUTHORIZED, "this listener lets nobody in unproven");
+    if (!find_identity(c, arrival))
         return false;
-    }
-    arrival->identity = anonymous_identity();
-    if (!arrival->identity) {
-        mqtt_turn_away(c, MQTT_SERVER_UNAVAILABLE, "out of memory");
-        return false;
-    }
-    if (packet->client_id.len == 0) { /* [MQTT-3.1.3-6], [MQTT-3.1.3-7] */
+    const struct access *access = broker_access(c->broker);
+    if (packet->client_id.len == 0 && access && access->bind_client_id &&
+        !arrival->identity->anonymous) {
+        arrival->packet.client_id = identity_name(arrival->identity);
+        arrival->welcome.assigned_client_id = arrival->packet.client_id;
+    } else if (packet->client_id.len == 0) { /* [MQTT-3.1.3-6], [MQTT-3.1.3-7] */
         assign_client_id(arrival);
         peer_name(c->peer, arrival->packet.client_id);
     }
-    return true;
+    const char *why;
+    if (broker_may_connect(c->broker, arrival->identity, arrival->packet.client_id, &why))
+        return true;
+    mqtt_turn_away(c, MQTT_NOT_AUTHORIZED, why);
+    return false;
 }
 
 /* Keep-alive as granted; 3.x cannot be told and is just held to it. */
@@ -177,7 +218,7 @@ static void log_connected(const struct mqtt_connection *c, const struct arrival 
              : arrival->welcome.session_present ? "session resumed"
                                                 : "new session",
              expiry, packet->has_will ? ", with a will" : "");
-    if (packet->has_username) {
+    if (packet->has_username && arrival->identity->anonymous) {
         char name[LOG_ESCAPED_SIZE];
         peer_log(c->peer, LOG_DEBUG, "user name \"%s\" not asked for: the listener is anonymous",
                  log_escape(name, sizeof name, packet->username));
@@ -205,6 +246,8 @@ bool mqtt_on_connect(struct mqtt_connection *c, const struct mqtt_header *header
         return true;
     }
     log_connected(c, &arrival);
+    identity_unref(c->proven); /* the session has its own */
+    c->proven = NULL;
     mqtt_await_client(c);
     session_resume(c->session);
     mqtt_connection_announce(c); /* after what has waited: the client itself may listen */

@@ -181,7 +181,7 @@ void peer_say(struct peer *peer, struct slice bytes)
         return;
     /* In a piece of memory of exactly that size, so that a look past the end is seen. */
     struct slice all = buffer_slice(&peer->pending);
-    if (all.len == 0)
+    if (all.len == 0 || peer->proving)
         return;
     uint8_t *exact = malloc(all.len);
     if (!exact)
@@ -194,6 +194,46 @@ void peer_say(struct peer *peer, struct slice bytes)
     else
         buffer_consume(&peer->pending, (size_t)done);
     reap(world);
+}
+
+const struct identity *peer_identity(const struct peer *peer)
+{
+    return peer->identity;
+}
+
+static void copy_text(char to[64], struct slice from)
+{
+    snprintf(to, 64, "%.*s", SLICE_FMT(from));
+}
+
+bool peer_prove(struct peer *peer, struct slice user, struct slice password)
+{
+    if (peer->busy)
+        return false;
+    copy_text(peer->user, user);
+    copy_text(peer->password, password);
+    peer->proving = true;
+    return true;
+}
+
+void peer_proof_failed(struct peer *peer, struct slice user)
+{
+    copy_text(peer->user, user);
+    peer->proofs_failed++;
+}
+
+void peer_judge(struct peer *peer, bool right)
+{
+    struct slice user = slice_of_str(peer->user);
+    const char *record = users_record(broker_access(peer->world->broker)->users, user);
+    struct identity *identity = right ? identity_of_user(user, record) : NULL;
+    peer->proving = false;
+    peer->world->protocol->proven(peer, peer->state, identity);
+    identity_unref(identity);
+    if (peer->closing)
+        reap(peer->world);
+    else
+        peer_say(peer, SLICE_EMPTY);
 }
 
 void peer_vanish(struct peer *peer)

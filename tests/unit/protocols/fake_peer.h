@@ -39,7 +39,12 @@ struct peer {
     uint64_t deadline_ms;
     uint32_t deadlines_set; /* times that peer_deadline was called */
     bool full, out_of_memory;
-    bool closing, closed; /* closed: protocol.close has been called */
+    const struct identity *identity; /* borrowed: what the transport has proven; NULL for nothing */
+    bool busy;                       /* peer_prove finds no room */
+    bool proving;                    /* peer_prove has begun: nothing is handed over */
+    char user[64], password[64];     /* what it was given */
+    int proofs_failed;               /* calls of peer_proof_failed */
+    bool closing, closed;            /* closed: protocol.close has been called */
     char name[FAKE_NAME_SIZE];
     char why[FAKE_WHY_SIZE];
 };
@@ -62,6 +67,8 @@ struct peer *peer_arrive(struct world *world);
 void peer_say(struct peer *peer, struct slice bytes);
 /* The other end is gone. */
 void peer_vanish(struct peer *peer);
+/* What peer_prove has begun ends: right, by a record of the broker's access, or not. */
+void peer_judge(struct peer *peer, bool right);
 /* The backlog has gone down. */
 void peer_drain(struct peer *peer);
 /* Frees a peer, closing it first. */
