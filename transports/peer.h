@@ -13,6 +13,7 @@
 
 struct peer;
 struct broker;
+struct access;
 struct identity;
 struct message;
 struct listener_settings;
@@ -64,11 +65,12 @@ const void *peer_options(const struct peer *peer);
 enum { PEER_ADDRESS_SIZE = 64 };
 char *peer_address(const struct peer *peer, char to[PEER_ADDRESS_SIZE]);
 
-/* Begins to verify a password (both copied) against the users of the broker's access, on another
+/* Begins to verify a password (both copied) against the users of `access`, on another
  * thread: protocol.proven has the answer, and until then the peer is not read and receive is not
  * called; what receive leaves unconsumed is offered again afterwards. False: too many wait already,
  * or out of memory; nothing has begun. */
-bool peer_prove(struct peer *peer, struct slice user, struct slice password);
+bool peer_prove(struct peer *peer, const struct access *access, struct slice user,
+                struct slice password);
 
 /* A proof that failed without anything to verify (a password is missing): logged, and held against
  * the source as any other. */

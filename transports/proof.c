@@ -9,7 +9,6 @@
 
 #include "base/map.h"
 #include "broker/auth.h"
-#include "broker/broker.h"
 #include "transports/password.h"
 #include "transports/peer_state.h"
 #include <stdio.h>
@@ -40,7 +39,7 @@ struct check {
     struct proofs *proofs;
     struct peer *peer; /* NULL: has gone */
     uint8_t source[9];
-    bool delayed, right;
+    bool delayed, known, right;          /* known: there is such a user, and the record is his */
     size_t user_len, password_len, size; /* of `text` */
     char *record;                        /* in text */
     uint8_t text[];                      /* user, password, record and NUL */
@@ -50,6 +49,7 @@ struct proofs {
     struct loop *loop;
     struct list delayed, waiting, running;
     size_t count, running_count;
+    uint32_t parallel; /* access.checks */
     struct map sources;
     struct log_rate rate;
 };
@@ -200,15 +200,10 @@ static void verify(uv_work_t *work)
                                    slice_of(check->text + check->user_len, check->password_len));
 }
 
-/* Who has proven to be who, if the record still counts: it may have been replaced meanwhile. */
+/* Who has proven to be who; the core asks whether the record still is what it was (auth.h). */
 static struct identity *identity_for(const struct check *check)
 {
-    const struct access *access = broker_access(peer_broker(check->peer));
-    const char *record =
-        access && access->users ? users_record(access->users, check_user(check)) : NULL;
-    return check->right && record && strcmp(record, check->record) == 0
-               ? identity_of_user(check_user(check), record)
-               : NULL;
+    return check->right && check->known ? identity_of_user(check_user(check), check->record) : NULL;
 }
 
 static void tell(struct check *check)
@@ -244,14 +239,13 @@ static void on_verified(uv_work_t *work, int status)
     loop_leave(proofs->loop);
 }
 
-/* Starts what waits, as far as the access of the first one's broker allows. */
+/* Starts what waits, as far as the access asked last allows. */
 static void start_some(struct proofs *proofs)
 {
     struct list *link;
     while ((link = list_first(&proofs->waiting)) != NULL) {
         struct check *check = list_item(link, struct check, link);
-        const struct access *access = broker_access(peer_broker(check->peer));
-        if (proofs->running_count >= (access ? access->checks : 1))
+        if (proofs->running_count >= proofs->parallel)
             return;
         list_remove(link);
         list_append(&proofs->running, link);
@@ -275,19 +269,22 @@ static void on_delay_over(struct timer *timer)
 
 /* ---- what peers ask ---- */
 
-bool peer_prove(struct peer *peer, struct slice user, struct slice password)
+bool peer_prove(struct peer *peer, const struct access *access, struct slice user,
+                struct slice password)
 {
-    const struct access *access = broker_access(peer_broker(peer));
     struct proofs *proofs = proofs_of(peer_loop(peer));
-    if (!proofs || !access || !access->users || proofs->count >= access->checks_queued)
+    if (!proofs || proofs->count >= access->checks_queued)
         return false;
     const char *record = users_record(access->users, user);
-    if (!record) /* whatever comes of it: identity_for knows that there is no such user */
+    bool known = record != NULL;
+    if (!known) /* whatever comes of it */
         record = users_any_record(access->users);
     struct check *check =
         check_new(proofs, peer, user, password, record ? record : password_of_nobody);
     if (!check)
         return false;
+    check->known = known;
+    proofs->parallel = access->checks;
     struct source *source = disgraced(proofs, check->source);
     uint64_t delay = delay_ms(source);
     if (delay && source->checks >= DISGRACED_CHECKS) {

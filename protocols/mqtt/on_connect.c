@@ -75,7 +75,7 @@ static void prove(struct mqtt_connection *c, const struct mqtt_connect *packet)
         mqtt_turn_away(c, MQTT_BAD_USER_NAME_OR_PASSWORD,
                        packet->has_password ? "password without user name"
                                             : "user name without password");
-    } else if (peer_prove(c->peer, packet->username, packet->password)) {
+    } else if (peer_prove(c->peer, broker_access(c->broker), packet->username, packet->password)) {
         c->waits = true;
     } else {
         mqtt_turn_away(c, MQTT_SERVER_BUSY, "too many passwords wait to be verified");

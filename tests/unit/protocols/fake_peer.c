@@ -1,6 +1,7 @@
 /* fake_peer: see fake_peer.h. */
 #include "fake_peer.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -206,8 +207,10 @@ static void copy_text(char to[64], struct slice from)
     snprintf(to, 64, "%.*s", SLICE_FMT(from));
 }
 
-bool peer_prove(struct peer *peer, struct slice user, struct slice password)
+bool peer_prove(struct peer *peer, const struct access *access, struct slice user,
+                struct slice password)
 {
+    assert(access && access->users);
     if (peer->busy)
         return false;
     copy_text(peer->user, user);
