@@ -154,6 +154,21 @@ static int load_ca(const struct loading *loading)
     return error;
 }
 
+/* Each list of the text: wolfSSL alone would read the first. */
+static int add_lists(WOLFSSL_CTX *ctx, const struct credentials_file *file)
+{
+    static const char begin[] = "-----BEGIN X509 CRL-----";
+    const uint8_t *at = file->at, *end = file->at + file->len;
+    int ret = ASN_NO_PEM_HEADER;
+    while ((at = memmem(at, (size_t)(end - at), begin, sizeof(begin) - 1))) {
+        ret = wolfSSL_CTX_LoadCRLBuffer(ctx, at, (long)(end - at), WOLFSSL_FILETYPE_PEM);
+        if (ret != WOLFSSL_SUCCESS)
+            return ret;
+        at += sizeof(begin) - 1;
+    }
+    return ret;
+}
+
 /* Every certificate of a chain is looked up, and one whose issuer has no fresh list is refused. */
 static int load_crl(const struct loading *loading)
 {
@@ -165,7 +180,7 @@ static int load_crl(const struct loading *loading)
     WOLFSSL_CTX *profile = loading->credentials->profile;
     int ret = wolfSSL_CTX_EnableCRL(profile, WOLFSSL_CRL_CHECKALL);
     if (ret == WOLFSSL_SUCCESS)
-        ret = wolfSSL_CTX_LoadCRLBuffer(profile, file.at, (long)file.len, WOLFSSL_FILETYPE_PEM);
+        ret = add_lists(profile, &file);
     if (ret == CRL_CERT_DATE_ERR)
         error = refuse(loading, path, "is out of date: nobody could be let in by it", 0);
     else if (ret != WOLFSSL_SUCCESS)
