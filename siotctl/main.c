@@ -14,6 +14,7 @@ static const struct {
     {"pki", pki_run, "a certificate authority in a folder"},
     {"passwd", passwd_run, "users and their passwords"},
     {"psk", psk_run, "devices and their pre-shared keys"},
+    {"acl", acl_run, "who may do what, and which line says so"},
 };
 
 enum { VERB_COUNT = sizeof(verbs) / sizeof(verbs[0]) };

@@ -7,5 +7,7 @@
 int pki_run(int argc, char **argv);
 int passwd_run(int argc, char **argv);
 int psk_run(int argc, char **argv);
+/* What users may do. */
+int acl_run(int argc, char **argv);
 
 #endif
