@@ -5,7 +5,8 @@
 enum {
     HOUSEKEEPING_MS = 1000,
     SWEEP_BUDGET = 20000,
-    REPLAY_BUDGET = 16384, /* nodes that all replays together look at in one turn */
+    VISITS_PER_TURN = 100000, /* of the filters' tree, before peers with more to say have to wait */
+    REPLAY_BUDGET = 16384,    /* nodes that all replays together look at in one turn */
 };
 
 static void housekeeping(struct timer *timer)
@@ -44,7 +45,8 @@ struct broker *broker_new(const struct broker_limits *limits, struct timers *whe
     return broker;
 }
 
-/* By the rolls: taking each from a table that is searched from the front anew would be quadratic. */
+/* By the rolls: taking each from a table that is searched from the front anew would be quadratic.
+ */
 static void free_all(const struct list *roll)
 {
     while (!list_empty(roll))
@@ -80,6 +82,12 @@ void broker_turn(struct broker *broker, uint64_t mono_ms, int64_t wall_ms)
     if (mono_ms > broker->mono_ms)
         broker->mono_ms = mono_ms;
     broker->wall_ms = wall_ms;
+    broker->router.visited = 0;
+}
+
+bool broker_is_tired(const struct broker *broker)
+{
+    return broker->router.visited > VISITS_PER_TURN;
 }
 
 uint64_t broker_mono_ms(const struct broker *broker)

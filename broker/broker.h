@@ -31,6 +31,12 @@ void broker_free(struct broker *broker);
 
 /* Starts a turn: all that follows happens at this time. */
 void broker_turn(struct broker *broker, uint64_t mono_ms, int64_t wall_ms);
+
+/* Whether matching has cost so much in this turn (100,000 nodes of the filters' tree, some
+ * milliseconds) that a peer with more to say should wait for the next one, so that nobody's filters
+ * and publishes stop everybody else. */
+bool broker_is_tired(const struct broker *broker);
+
 uint64_t broker_mono_ms(const struct broker *broker);
 int64_t broker_wall_ms(const struct broker *broker);
 

@@ -93,8 +93,11 @@ bool outbox_is_open(const struct session *session)
 
 /* Whether a message of that size may join those that wait. A queue takes at least one, however
  * large. */
-static bool fits(const struct broker_limits *limits, struct backlog waiting, size_t size)
+static bool fits(const struct broker *broker, struct backlog waiting, size_t size)
 {
+    const struct broker_limits *limits = broker->limits;
+    if (broker->stats.queued_bytes + size > limits->queued_total)
+        return false;
     if (waiting.messages == 0)
         return limits->queued_messages > 0;
     return waiting.messages < limits->queued_messages &&
@@ -110,7 +113,7 @@ static bool could_fit(const struct session *session, size_t size)
         waiting.messages = box->queued.messages - box->queued_qos0.messages;
         waiting.bytes = box->queued.bytes - box->queued_qos0.bytes;
     }
-    return fits(session->broker->limits, waiting, size);
+    return fits(session->broker, waiting, size);
 }
 
 bool outbox_has_room(const struct session *session, size_t size)
@@ -170,7 +173,7 @@ static bool make_room(struct session *session, size_t size)
     struct outbox *box = session->outbox;
     if (!could_fit(session, size))
         return false;
-    while (box && !fits(session->broker->limits, box->queued, size)) {
+    while (box && !fits(session->broker, box->queued, size)) {
         struct outgoing *oldest = list_item(box->queue_qos0.next, struct outgoing, link);
         leave(session, oldest, true);
         drop(session, oldest, DROP_QUEUE_FULL);

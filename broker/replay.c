@@ -1,7 +1,7 @@
 /* replay: see replay.h. subscribe.c starts it; broker_work carries it on; session_pump wakes it.
  *
- * Invariants: a part's subscription is one of the session's; the node it stands on is pinned, and
- * `depth` levels below the root. */
+ * Invariants: a part's subscription is one of the session's and points back at it; the node it
+ * stands on is pinned, and `depth` levels below the root. */
 #include "broker/replay.h"
 #include "broker/core.h"
 #include "broker/topic.h"
@@ -12,7 +12,7 @@ enum { LOOKS_PER_MESSAGE = 16 }; /* nodes to look at for each message that may b
 /* One SUBSCRIBE's worth. */
 struct replay_part {
     struct list link;
-    const struct subscription *subscription;
+    struct subscription *subscription;
     uint64_t stored;                  /* the last value stored before SUBSCRIBE */
     struct tree_node *at;             /* to be looked at next */
     size_t depth, count;              /* of `at`; of the filter's levels */
@@ -35,7 +35,7 @@ static bool is_wild(const struct tree_node *level, char c)
     return level->level_len == 1 && tree_level(level).at[0] == c;
 }
 
-static struct replay_part *part_new(struct broker *broker, const struct subscription *subscription)
+static struct replay_part *part_new(struct broker *broker, struct subscription *subscription)
 {
     const struct tree_node *level = subscription->node;
     size_t count = depth_of(level);
@@ -51,11 +51,13 @@ static struct replay_part *part_new(struct broker *broker, const struct subscrip
         part->levels[i - 1] = level;
     list_init(&part->link);
     tree_pin(part->at);
+    subscription->replay = part;
     return part;
 }
 
 static void part_free(struct broker *broker, struct replay_part *part)
 {
+    part->subscription->replay = NULL;
     list_remove(&part->link);
     tree_unpin(&broker->retained.tree, part->at);
     free(part);
@@ -123,8 +125,6 @@ static bool step(struct broker *broker, struct replay_part *part)
 
 /* ---- sending ---- */
 
-/* The value to be sent from where the part stands, or NULL. Replaced, expired or forbidden
- * meanwhile, it is passed over. */
 /* Whether who published it may still do so: a value does not outlive the leave to set it. */
 static bool is_still_allowed(const struct broker *broker, const struct message *m)
 {
@@ -132,6 +132,8 @@ static bool is_still_allowed(const struct broker *broker, const struct message *
                                    slice_from(message_topic(m), m->author->mountpoint_len));
 }
 
+/* The value to be sent from where the part stands, or NULL. Replaced, expired or forbidden
+ * meanwhile, it is passed over. */
 static struct message *value_for(struct session *session, const struct replay_part *part)
 {
     struct message *m = is_selected(part) ? part->at->value : NULL;
@@ -211,8 +213,7 @@ static struct replay *replay_of(struct session *session)
     return session->replay = replay;
 }
 
-bool replay_start(struct session *session, const struct subscription *subscription,
-                  struct slice filter)
+bool replay_start(struct session *session, struct subscription *subscription, struct slice filter)
 {
     struct broker *broker = session->broker;
     replay_stop(session, subscription);
@@ -232,16 +233,11 @@ bool replay_start(struct session *session, const struct subscription *subscripti
     return true;
 }
 
-void replay_stop(struct session *session, const struct subscription *subscription)
+void replay_stop(struct session *session, struct subscription *subscription)
 {
-    if (!session->replay)
+    if (!subscription->replay)
         return;
-    list_each(link, &session->replay->parts)
-    {
-        struct replay_part *part = list_item(link, struct replay_part, link);
-        if (part->subscription == subscription)
-            part_free(session->broker, part);
-    }
+    part_free(session->broker, subscription->replay);
     if (list_empty(&session->replay->parts))
         replay_free(session);
 }

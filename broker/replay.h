@@ -19,11 +19,10 @@ struct replay {
 
 /* Starts the replay for a subscription (not a shared one) of the session, from the beginning when
  * one is under way. `filter` is the subscription's, mountpoint included. False: out of memory. */
-bool replay_start(struct session *session, const struct subscription *subscription,
-                  struct slice filter);
+bool replay_start(struct session *session, struct subscription *subscription, struct slice filter);
 
 /* Ends the replay for a subscription that is about to go [MQTT-3.10.4-2]. */
-void replay_stop(struct session *session, const struct subscription *subscription);
+void replay_stop(struct session *session, struct subscription *subscription);
 
 /* Goes on with the replay after the client has made room. */
 void replay_wake(struct session *session);

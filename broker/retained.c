@@ -29,7 +29,8 @@ static bool has_room(const struct broker *broker, const struct message *m,
     uint64_t messages = broker->stats.retained_messages + (former ? 0 : 1);
     uint64_t bytes =
         broker->stats.retained_bytes + message_size(m) - (former ? message_size(former) : 0);
-    return messages <= limits->retained_messages && bytes <= limits->retained_bytes;
+    return messages <= limits->retained_messages && bytes <= limits->retained_bytes &&
+           (former || broker->retained.tree.count < limits->retained_nodes);
 }
 
 /* What the daemon says of itself takes no room away from the clients. */

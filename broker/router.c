@@ -210,6 +210,7 @@ static bool push_hash_child(struct node_array *matches, const struct tree_node *
 static bool step(struct router *router, struct slice level, bool system)
 {
     uint64_t hash = tree_hash(level);
+    router->visited += router->frontier.count;
     router->next.count = 0;
     for (size_t i = 0; i < router->frontier.count; i++) {
         const struct tree_node *node = router->frontier.at[i];

@@ -13,6 +13,7 @@ struct node_array {
 struct router {
     struct tree tree;
     struct node_array frontier, next, matches;
+    uint64_t visited; /* nodes looked at since the turn began */
 };
 
 /* A router without subscriptions. */

@@ -45,6 +45,9 @@ struct principal *session_principal(struct session *session)
 bool session_may(struct session *session, enum action action, struct slice topic)
 {
     const struct authority *authority = &session->broker->authority;
+    /* The topic that is the mountpoint itself has no name in there [MQTT-4.7.3-1]. */
+    if (topic.len == 0 && session->mountpoint[0])
+        return false;
     struct principal *who = authority_governs(authority) ? session_principal(session) : NULL;
     return authorise(authority, who, action, topic);
 }
@@ -166,6 +169,14 @@ void session_set_expiry(struct session *session, uint32_t expiry_s)
     session->expiry_s = expiry_s;
 }
 
+void session_expel(struct session *session, enum expel_reason reason)
+{
+    struct sink *sink = session->sink;
+    session->sink = NULL; /* what is said of it in there is not for itself */
+    session->broker->stats.clients_connected--;
+    sink->verbs->expel(sink, reason);
+}
+
 void broker_disconnect(struct broker *broker, struct session *session, enum departure how)
 {
     session->sink = NULL;
@@ -194,9 +205,7 @@ void broker_disconnect(struct broker *broker, struct session *session, enum depa
  * [MQTT-3.1.4-3] unless it is delayed and the session goes on [MQTT-3.1.3-9]. */
 static void take_over(struct session *session, bool goes_on)
 {
-    session->sink->verbs->expel(session->sink, EXPEL_TAKEN_OVER);
-    session->sink = NULL;
-    session->broker->stats.clients_connected--;
+    session_expel(session, EXPEL_TAKEN_OVER);
     if (session->will && (session->will->delay_s == 0 || !goes_on))
         will_fire(session);
     outbox_detach(session);
@@ -263,11 +272,8 @@ bool broker_kick(struct broker *broker, struct slice client_id, enum expel_reaso
     struct session *session = map_find(&broker->sessions, client_id);
     if (!session)
         return false;
-    if (session->sink) {
-        session->sink->verbs->expel(session->sink, reason);
-        session->sink = NULL;
-        broker->stats.clients_connected--;
-    }
+    if (session->sink)
+        session_expel(session, reason);
     session_end(session);
     return true;
 }

@@ -43,6 +43,9 @@ struct session {
 /* The client window as the limits allow. */
 uint32_t session_window(const struct session *session);
 
+/* Takes the session from its sink, which is told why. Only with a sink. */
+void session_expel(struct session *session, enum expel_reason reason);
+
 /* Ends it for good: subscriptions, queue and state go; its will fires. Not while a sink is bound.
  */
 void session_end(struct session *session);

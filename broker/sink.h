@@ -1,7 +1,8 @@
 /* sink: all that the core asks of whoever holds a session while its client is there.
  *
  * A protocol embeds a struct sink in its peer's state and points `verbs` at its table. None of
- * the verbs may block, close a peer before returning, or call back into the core. */
+ * the verbs may block, close a peer before returning, or call back into the core; only expel may
+ * say in a client event that the client is gone. */
 #ifndef SIOTD_BROKER_SINK_H
 #define SIOTD_BROKER_SINK_H
 

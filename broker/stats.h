@@ -39,7 +39,8 @@ struct stats {
     uint64_t retained_messages, retained_bytes;   /* now; without those of $SYS */
     uint64_t queued_messages, queued_bytes;       /* now, all sessions */
     uint64_t protocol_errors;
-    uint64_t loop_lag_max_us; /* longest turn since the last report */
+    uint64_t heap_current, heap_maximum; /* bytes, as the daemon last measured them */
+    uint64_t loop_lag_max_us;            /* longest turn since the last report */
 };
 
 /* Messages dropped for any reason. */

@@ -67,7 +67,8 @@ static enum verdict subscribe(struct session *session, const struct target *targ
     struct broker *broker = session->broker;
     const struct subscription *former = router_find(
         &broker->router, session, &session->subscriptions, target->group, target->filter);
-    if (!former && session->subscription_count >= broker->limits->subscriptions)
+    if (!former && (session->subscription_count >= broker->limits->subscriptions ||
+                    broker->router.tree.count >= broker->limits->filter_nodes))
         return VERDICT_QUOTA;
     bool existed;
     struct subscription *s = router_add(&broker->router, session, &session->subscriptions,

@@ -15,8 +15,9 @@ struct subscription {
     struct list on_session;
     struct session *session; /* NULL: the entry of a share */
     struct tree_node *node;
-    struct share *share; /* NULL: not shared */
-    uint32_t identifier; /* 0: none */
+    struct share *share;        /* NULL: not shared */
+    struct replay_part *replay; /* what of it still has to be replayed; NULL: nothing */
+    uint32_t identifier;        /* 0: none */
     unsigned qos : 2, no_local : 1, retain_as_published : 1;
 };
 

@@ -50,7 +50,7 @@ static void say(struct broker *broker, const struct fired_will *fired)
     struct message message = *will->message;
     message.refs = 0;
     message.held = NULL;
-    message.expires_ms = will->expiry_s ? broker->wall_ms + (int64_t)will->expiry_s * 1000 : 0;
+    message.expires_ms = will->expires ? broker->wall_ms + (int64_t)will->expiry_s * 1000 : 0;
     count_refused(broker, publish_route(broker, &origin, &message));
     message_end(&message);
 }

@@ -8,7 +8,8 @@ struct will {
     struct message
         *message;      /* owned reference; expires_ms is unset, `expiry_s` counts from firing */
     uint32_t delay_s;  /* [MQTT-3.1.3-9] */
-    uint32_t expiry_s; /* of the message once published; 0: never */
+    bool expires;      /* the message, once published, after */
+    uint32_t expiry_s; /* that; 0: at once */
 };
 
 #endif

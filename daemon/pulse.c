@@ -9,6 +9,8 @@
 #include "config/option.h"
 #include "transports/loop.h"
 
+#include <malloc.h>
+
 static uint64_t larger(uint64_t a, uint64_t b)
 {
     return a > b ? a : b;
@@ -31,11 +33,20 @@ static void set_sys(struct pulse *pulse)
         timer_set(loop_wheel(pulse->loop), &pulse->sys, loop_now_ms(pulse->loop) + interval_ms);
 }
 
+static void measure_heap(struct stats *stats)
+{
+    struct mallinfo2 heap = mallinfo2();
+    stats->heap_current = heap.uordblks + heap.hblkhd;
+    stats->heap_maximum = larger(stats->heap_maximum, stats->heap_current);
+}
+
 static void publish_sys(struct pulse *pulse)
 {
     uint64_t now_ms = loop_now_ms(pulse->loop);
+    struct stats *stats = broker_stats(pulse->broker);
     collect_lag(pulse);
-    broker_stats(pulse->broker)->loop_lag_max_us = pulse->sys_lag_us;
+    stats->loop_lag_max_us = pulse->sys_lag_us;
+    measure_heap(stats);
     pulse->sys_lag_us = 0;
     broker_publish_sys(pulse->broker, now_ms - pulse->sys_last_ms);
     pulse->sys_last_ms = now_ms;

@@ -16,21 +16,26 @@ void mqtt_connection_announce(struct mqtt_connection *c)
                         NULL);
 }
 
-void mqtt_connection_leave(struct mqtt_connection *c, enum departure how, const char *why)
+/* The world hears that the client is gone, and why. */
+static struct session *let_go(struct mqtt_connection *c, const char *why)
 {
     struct session *session = c->session;
-    if (!session)
-        return;
     char address[PEER_ADDRESS_SIZE];
     c->session = NULL;
     broker_client_event(c->broker, session, false, slice_of_str(peer_address(c->peer, address)),
                         why);
-    broker_disconnect(c->broker, session, how);
+    return session;
 }
 
-void mqtt_connection_dispossess(struct mqtt_connection *c)
+void mqtt_connection_leave(struct mqtt_connection *c, enum departure how, const char *why)
 {
-    c->session = NULL;
+    if (c->session)
+        broker_disconnect(c->broker, let_go(c, why), how);
+}
+
+void mqtt_connection_dispossess(struct mqtt_connection *c, const char *why)
+{
+    (void)let_go(c, why);
 }
 
 uint8_t *mqtt_room(struct mqtt_connection *c, size_t size)

@@ -69,8 +69,8 @@ void mqtt_connection_announce(struct mqtt_connection *c);
  * when there is none. The caller closes the peer. */
 void mqtt_connection_leave(struct mqtt_connection *c, enum departure how, const char *why);
 
-/* The session has gone to somebody else (sink.expel): like leave, without a word to the core. */
-void mqtt_connection_dispossess(struct mqtt_connection *c);
+/* The core has taken the session away (sink.expel): like leave, but it is not given back. */
+void mqtt_connection_dispossess(struct mqtt_connection *c, const char *why);
 
 /* Room for one packet of `size` bytes, counted as sent. NULL: out of memory, the peer closes. */
 uint8_t *mqtt_room(struct mqtt_connection *c, size_t size);

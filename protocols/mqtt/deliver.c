@@ -168,7 +168,7 @@ static void expel(struct sink *sink, enum expel_reason reason)
     struct mqtt_connection *c = connection_of(sink);
     mqtt_say_goodbye(c, (enum mqtt_reason)rows[reason].reason, NULL); /* [MQTT-3.1.4-3] */
     mqtt_close(c, "closed: %s", rows[reason].why);
-    mqtt_connection_dispossess(c);
+    mqtt_connection_dispossess(c, rows[reason].why);
 }
 
 static bool entitled(struct sink *sink)

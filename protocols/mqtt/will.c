@@ -77,6 +77,7 @@ struct will *mqtt_will_new(const struct mqtt_connection *c, const struct mqtt_co
         return NULL;
     will->message = message_of(connect);
     will->delay_s = connect->will_properties.will_delay_s; /* [MQTT-3.1.3-9] */
+    will->expires = mqtt_has(&connect->will_properties, MQTT_MESSAGE_EXPIRY_INTERVAL);
     will->expiry_s = connect->will_properties.message_expiry_s;
     if (!will->message) {
         free(will);

@@ -216,6 +216,55 @@ static void a_mountpoint_is_a_world_of_its_own(void **state)
     free(inside);
 }
 
+static void the_mountpoint_itself_has_no_name_inside(void **state)
+{
+    struct scene *s = *state;
+    struct fake_client *inside = client_new();
+    struct connect_request request = usual_request("inside");
+    request.mountpoint = "site7/";
+    client_connect_as(s->w, inside, request);
+    client_subscribe(s->w, inside, "#", 0);
+    client_publish(s->w, s->a, "site7", "no name", 0, true);
+    client_publish(s->w, s->a, "site7/", "none either", 0, true);
+    client_subscribe(s->w, inside, "+", 0);
+    world_work(s->w);
+    assert_int_equal(inside->count, 0);
+    free(inside);
+}
+
+static void all_queues_together_are_bounded(void **state)
+{
+    struct scene *s = *state;
+    s->w->limits.queued_total = 5;
+    client_subscribe(s->w, s->b, "x", 1);
+    client_vanish(s->w, s->b);
+    assert_int_equal(client_publish(s->w, s->a, "x", "123", 1, false), VERDICT_OK);
+    assert_int_equal(client_publish(s->w, s->a, "x", "4", 1, false), VERDICT_QUOTA);
+    client_connect_persistent(s->w, s->b, "b");
+    assert_int_equal(client_publish(s->w, s->a, "x", "4", 1, false), VERDICT_OK);
+    assert_int_equal(s->b->count, 2);
+}
+
+static void a_turn_in_which_matching_cost_much_is_noticed(void **state)
+{
+    struct scene *s = *state;
+    /* Every mixture of names and plus signs over nine levels: 512 filters that all match. */
+    for (int mix = 0; mix < 512; mix++) {
+        char filter[32] = "";
+        for (int level = 0; level < 9; level++)
+            strcat(filter, mix >> level & 1 ? "+/" : "a/");
+        client_subscribe(s->w, s->c, filter, 0);
+    }
+    int publishes = 0;
+    while (!broker_is_tired(s->w->broker) && publishes < 1000) {
+        client_publish(s->w, s->a, "a/a/a/a/a/a/a/a/a/", "x", 0, false);
+        publishes++;
+    }
+    assert_in_range(publishes, 10, 200);
+    world_pass(s->w, 1);
+    assert_false(broker_is_tired(s->w->broker));
+}
+
 static void an_expired_message_in_the_queue_is_dropped(void **state)
 {
     struct scene *s = *state;
@@ -267,6 +316,9 @@ int main(void)
         T(a_slow_client_loses_qos_0_and_keeps_qos_1),
         T(what_is_too_large_for_a_client_counts_as_delivered),
         T(a_mountpoint_is_a_world_of_its_own),
+        T(the_mountpoint_itself_has_no_name_inside),
+        T(all_queues_together_are_bounded),
+        T(a_turn_in_which_matching_cost_much_is_noticed),
         T(an_expired_message_in_the_queue_is_dropped),
         T(qos_0_waits_for_those_away_only_when_told_to),
     };

@@ -195,6 +195,7 @@ static void the_expiry_of_a_will_begins_when_it_is_said(void **state)
     client_leave(s->w, absent);
     struct will *will = make_will("gone", "device", 20);
     will->message->qos = 1;
+    will->expires = true;
     will->expiry_s = 10;
     client_connect_as(s->w, s->device, device_request(100, will));
     client_vanish(s->w, s->device);
@@ -207,6 +208,7 @@ static void the_expiry_of_a_will_begins_when_it_is_said(void **state)
     client_leave(s->w, absent);
     will = make_will("gone", "device", 0);
     will->message->qos = 1;
+    will->expires = true;
     will->expiry_s = 10;
     client_connect_as(s->w, s->device, device_request(100, will));
     client_vanish(s->w, s->device);
