@@ -58,7 +58,7 @@ static void say_totals(struct broker *broker)
         {"publish/bytes/sent", s->publish_bytes_sent},
         {"bytes/received", s->bytes_received},
         {"bytes/sent", s->bytes_sent},
-        {"subscriptions/count", s->subscriptions},
+        {"subscriptions/count", s->subscriptions + s->shared_subscriptions},
         {"shared_subscriptions/count", s->shared_subscriptions},
         {"retained messages/count", s->retained_messages},
         {"queued/messages/count", s->queued_messages},

@@ -161,7 +161,7 @@ static void totals_say_what_is(void **state)
         {"clients/connected", "1"},
         {"clients/disconnected", "1"},
         {"clients/maximum", "2"},
-        {"subscriptions/count", "2"}, /* as Mosquitto counts: without the shared ones */
+        {"subscriptions/count", "3"}, /* the shared one, too */
         {"shared_subscriptions/count", "1"},
         {"queued/messages/count", "1"},
         {"queued/messages/bytes", "6"},
