@@ -155,13 +155,13 @@ static int load_ca(const struct loading *loading)
 }
 
 /* Each list of the text: wolfSSL alone would read the first. */
-static int add_lists(WOLFSSL_CTX *ctx, const struct credentials_file *file)
+static int add_lists(WOLFSSL_CTX *profile, const struct credentials_file *file)
 {
     static const char begin[] = "-----BEGIN X509 CRL-----";
     const uint8_t *at = file->at, *end = file->at + file->len;
     int ret = ASN_NO_PEM_HEADER;
     while ((at = memmem(at, (size_t)(end - at), begin, sizeof(begin) - 1))) {
-        ret = wolfSSL_CTX_LoadCRLBuffer(ctx, at, (long)(end - at), WOLFSSL_FILETYPE_PEM);
+        ret = wolfSSL_CTX_LoadCRLBuffer(profile, at, (long)(end - at), WOLFSSL_FILETYPE_PEM);
         if (ret != WOLFSSL_SUCCESS)
             return ret;
         at += sizeof(begin) - 1;

@@ -487,6 +487,12 @@ static void hurried(struct listener_settings *settings)
     settings->tls.half_open = 3;
 }
 
+static void roomy(struct listener_settings *settings)
+{
+    plain_server(settings);
+    settings->tls.half_open = 1000;
+}
+
 static void half_open_ones_are_few_and_end_soon(void **unused)
 {
     (void)unused;
@@ -502,6 +508,48 @@ static void half_open_ones_are_few_and_end_soon(void **unused)
     for (int i = 0; i < 5; i++)
         close(fds[i]);
     until(stage.stats.sockets == 0);
+    stage_close();
+}
+
+enum { STORM = 200 };
+
+/* One turn makes so many steps of handshakes and no more; whoever has had theirs is served in the
+ * same turn. */
+static void a_storm_of_handshakes_delays_nobody(void **unused)
+{
+    (void)unused;
+    record_hello();
+    open_on(roomy);
+    struct tls_guest client;
+    int fds[STORM];
+    tls_client_open(&client, WOLFSSL_TLSV1_3);
+    assert_true(tls_client_shake(&client));
+    tls_client_echo(&client, 10);
+    for (int i = 0; i < STORM; i++) {
+        fds[i] = client_connect(0);
+        assert_int_equal(send(fds[i], hello, hello_len, 0), hello_len);
+    }
+    until(counts().half_open == STORM);
+    uint8_t *frame = frame_new(ORDER_SWALLOW, 100);
+    assert_true(wolfSSL_write(client.ssl, frame, FRAME_HEADER + 100) > 0);
+    unsigned packets = stage.packets;
+    struct loop_counts before = loop_counts(stage.loop);
+    until(stage.packets == packets + 1);
+    assert_in_range(loop_counts(stage.loop).turns - before.turns, 1, 2);
+    loop_step(stage.loop, false); /* what that turn has caused leaves */
+    int answered = 0;
+    char byte;
+    for (int i = 0; i < STORM; i++)
+        answered += recv(fds[i], &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 1;
+    assert_in_range(answered, 1, STORM - 1);
+    for (int i = 0; i < STORM; i++) {
+        uint8_t answer[6] = {0};
+        client_receive(fds[i], answer, sizeof(answer));
+        assert_int_equal(answer[5], 2); /* ServerHello */
+        close(fds[i]);
+    }
+    free(frame);
+    tls_client_close(&client);
     stage_close();
 }
 
@@ -568,6 +616,7 @@ static void an_idle_connection_costs_little(void **unused)
     int go[2], stop[2], status;
     char byte;
     void *probe = malloc(100000);
+    *(volatile char *)probe = 1; /* or it would not be asked for at all */
     size_t counted = mallinfo2().uordblks;
     free(probe);
     if (counted < 100000)
@@ -663,6 +712,7 @@ int main(void)
         cmocka_unit_test(a_hello_may_come_byte_by_byte),
         cmocka_unit_test(every_bent_byte_of_a_hello_is_survived),
         cmocka_unit_test(half_open_ones_are_few_and_end_soon),
+        cmocka_unit_test(a_storm_of_handshakes_delays_nobody),
         cmocka_unit_test(new_credentials_are_for_new_handshakes),
         cmocka_unit_test(an_idle_connection_costs_little),
         cmocka_unit_test(secrets_are_written_only_when_asked_for),
