@@ -646,6 +646,36 @@ static void what_is_no_filter_is_refused(void **state)
     assert_int_equal(broker_stats(s->w->broker)->shared_subscriptions, 1);
 }
 
+/* "a/a/.../a" is selected by every way of writing "+" for some of its sixteen levels, and by "#":
+ * more subscriptions than a delivery can count identifiers. */
+static void identifiers_beyond_what_can_be_counted_are_left_out(void **state)
+{
+    struct scene *s = *state;
+    s->w->limits.subscriptions = 100000;
+    client_connect(s->w, s->old, "c");
+    for (uint32_t ways = 0; ways < 65536; ways++) {
+        char filter[32];
+        for (int level = 0; level < 16; level++) {
+            filter[2 * level] = ways >> level & 1 ? '+' : 'a';
+            filter[2 * level + 1] = level < 15 ? '/' : 0;
+        }
+        struct subscribe_options options = {.qos = 1, .identifier = ways + 1};
+        assert_int_equal(
+            broker_subscribe(s->w->broker, s->old->session, slice_of_str(filter), &options),
+            VERDICT_OK);
+    }
+    struct subscribe_options last = {.qos = 1, .identifier = 65537};
+    broker_subscribe(s->w->broker, s->old->session, SLICE("#"), &last);
+    for (int qos = 0; qos <= 1; qos++)
+        client_publish(s->w, s->publisher, "a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a", "x", qos, false);
+    assert_int_equal(s->old->count, 2);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(s->old->got[i].identifier_count, 65535);
+        for (int k = 0; k < 8; k++)
+            assert_in_range(s->old->got[i].identifiers[k], 1, 65537);
+    }
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, start, stop)
 
 int main(void)
@@ -682,6 +712,7 @@ int main(void)
         T(a_million_ids_one_by_one_need_room_for_one),
         T(subscriptions_are_limited_counted_and_replaced),
         T(what_is_no_filter_is_refused),
+        T(identifiers_beyond_what_can_be_counted_are_left_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
