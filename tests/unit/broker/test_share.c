@@ -411,6 +411,32 @@ static void what_the_others_cannot_hold_stays(void **state)
     assert_string_equal(s->m[0]->got[1].payload, "4");
 }
 
+/* The small one would find room elsewhere, but not before the large one that it came after. */
+static void what_stays_keeps_what_came_after_it(void **state)
+{
+    struct scene *s = *state;
+    s->w->limits.inflight = 1;
+    join(s, 1, "$share/g/t", 1);
+    publish(s, "under way", 1);
+    publish(s, "much larger than the others", 1);
+    publish(s, "small", 1);
+    client_subscribe(s->w, s->m[1], "$share/g/t", 1);
+    client_subscribe(s->w, s->m[1], "p", 1);
+    for (int i = 0; i < 2; i++)
+        client_publish(s->w, s->publisher, "p", "x", 1, false);
+    s->w->limits.queued_bytes = 20;
+    client_vanish(s->w, s->m[0]);
+    s->w->limits.inflight = 32;
+    session_pump(s->m[1]->session);
+    assert_int_equal(s->m[1]->count, 3);
+    assert_string_equal(s->m[1]->got[2].payload, "under way");
+    client_forget(s->m[0]);
+    client_connect_persistent(s->w, s->m[0], name(0));
+    assert_int_equal(s->m[0]->count, 2);
+    assert_string_equal(s->m[0]->got[0].payload, "much larger than the others");
+    assert_string_equal(s->m[0]->got[1].payload, "small");
+}
+
 static void an_unsubscribe_hands_on_what_waits_and_not_what_was_sent(void **state)
 {
     struct scene *s = *state;
@@ -527,6 +553,7 @@ int main(void)
         T(qos_2_that_was_sent_stays_where_it_is),
         T(what_nobody_else_takes_keeps_its_id_and_order),
         T(what_the_others_cannot_hold_stays),
+        T(what_stays_keeps_what_came_after_it),
         T(an_unsubscribe_hands_on_what_waits_and_not_what_was_sent),
         T(an_unsubscribe_of_the_last_member_still_delivers),
         T(a_session_that_ends_hands_on_even_to_who_is_away),
