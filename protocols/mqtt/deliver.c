@@ -56,8 +56,16 @@ static void fill_v5(const struct mqtt_connection *c, const struct delivery *d,
     }
 }
 
-/* Shortens the topic for a client that keeps aliases. Returns whether the client is told a new one.
- */
+/* Bytes up to the payload; 0 for a packet that is longer than MQTT can say or than the client
+ * takes [MQTT-3.1.2-24]. */
+static size_t head_size_of(const struct mqtt_connection *c, const struct mqtt_publish_head *head)
+{
+    size_t size = mqtt_publish_head_size((enum mqtt_version)c->version, head);
+    return size && mqtt_fits(c, size + head->payload_len) ? size : 0;
+}
+
+/* Shortens the topic for a client that keeps aliases. Returns whether the client is told a new one:
+ * not where just that would make the packet too large for it. */
 static bool use_alias(const struct mqtt_connection *c, struct mqtt_publish_head *head)
 {
     if (head->topic.len <= ALIAS_TOPIC)
@@ -68,6 +76,8 @@ static bool use_alias(const struct mqtt_connection *c, struct mqtt_publish_head 
         return false;
     }
     head->topic_alias = mqtt_aliases_next(c->aliases_out, c->alias_out_max);
+    if (head->topic_alias && head_size_of(c, head) == 0)
+        head->topic_alias = 0;
     return head->topic_alias != 0;
 }
 
@@ -116,10 +126,9 @@ static enum sink_answer encode(struct mqtt_connection *c, const struct delivery 
         fill_v5(c, d, &head);
         new_alias = c->alias_out_max && use_alias(c, &head);
     }
-    size_t head_size = mqtt_publish_head_size((enum mqtt_version)c->version, &head);
-    size_t size = head_size + m->payload_len;
-    if (head_size == 0 || !mqtt_fits(c, size))
-        return SINK_TOO_LARGE; /* [MQTT-3.1.2-24], [MQTT-3.1.2-25] */
+    size_t head_size = head_size_of(c, &head);
+    if (head_size == 0)
+        return SINK_TOO_LARGE; /* [MQTT-3.1.2-25] */
     if (m->payload_len >= SHARED_PAYLOAD) {
         if (!write_shared(c, &head, head_size, m))
             return SINK_FULL;
@@ -128,7 +137,7 @@ static enum sink_answer encode(struct mqtt_connection *c, const struct delivery 
         if (!at)
             return SINK_FULL;
         if (frame)
-            *frame = slice_of(at, size);
+            *frame = slice_of(at, head_size + m->payload_len);
     }
     if (new_alias)
         mqtt_aliases_told(&c->aliases_out, c->alias_out_max, d->topic);

@@ -209,6 +209,18 @@ static void an_alias_is_not_taken_for_told_when_the_message_was_too_large(void *
     hears(a, "30 [ s'sensors/1' [ 23 0001 ] '2' ] 30 [ s'' [ 23 0001 ] '3' ]");
 }
 
+static void a_message_that_fits_without_a_new_alias_is_sent_without(void **state)
+{
+    struct stage *s = *state;
+    struct peer *p = stage_v3(s, "p"), *a = stage_v5_with(s, "a", "22 0002 27 00000020");
+    says(a, "82 [ 0001 00 s'#' 00 ]");
+    ignore(a);
+    says(p, "30 [ s'sensors/1' 'x'*18 ] 30 [ s'sensors/1' 'x'*15 ]"); /* 32 bytes each */
+    hears(a, "30 [ s'sensors/1' 00 'x'*18 ] 30 [ s'sensors/1' [ 23 0001 ] 'x'*15 ]");
+    says(p, "30 [ s'sensors/1' 'x'*24 ] 30 [ s'sensors/1' 'x'*25 ]");
+    hears(a, "30 [ s'' [ 23 0001 ] 'x'*24 ]");
+}
+
 static void aliases_end_with_the_connection(void **state)
 {
     struct stage *s = *state;
@@ -260,6 +272,7 @@ int main(void)
         TEST(a_large_payload_is_sent_by_reference),
         TEST(a_client_that_keeps_aliases_is_sent_short_topics),
         TEST(an_alias_is_not_taken_for_told_when_the_message_was_too_large),
+        TEST(a_message_that_fits_without_a_new_alias_is_sent_without),
         TEST(aliases_end_with_the_connection),
         TEST(out_of_memory_costs_one_peer),
     };
