@@ -28,10 +28,11 @@ static bool remember(struct alias_topic *entry, struct slice topic)
 {
     if (entry->at && slice_equal(slice_of(entry->at, entry->len), topic))
         return true;
-    uint8_t *copy = malloc(topic.len);
+    uint8_t *copy = malloc(topic.len + 1); /* never 0 */
     if (!copy)
         return false;
-    memcpy(copy, topic.at, topic.len);
+    if (topic.len)
+        memcpy(copy, topic.at, topic.len);
     free(entry->at);
     entry->at = copy;
     entry->len = (uint16_t)topic.len;
@@ -44,7 +45,7 @@ static bool no_memory(struct mqtt_fault *fault)
                      "out of memory for a topic alias");
 }
 
-bool mqtt_aliases_resolve(struct mqtt_aliases_in **table, uint16_t max, uint16_t alias,
+bool mqtt_aliases_resolve(struct mqtt_aliases_in **table, uint16_t max, uint16_t alias, bool valid,
                           struct slice *topic, struct mqtt_fault *fault)
 {
     if (alias == 0 || alias > max)
@@ -64,7 +65,7 @@ bool mqtt_aliases_resolve(struct mqtt_aliases_in **table, uint16_t max, uint16_t
             return no_memory(fault);
         (*table)->count = max;
     }
-    return remember(&(*table)->topics[alias - 1], *topic) || no_memory(fault);
+    return remember(&(*table)->topics[alias - 1], valid ? *topic : SLICE_EMPTY) || no_memory(fault);
 }
 
 void mqtt_aliases_in_free(struct mqtt_aliases_in *table)

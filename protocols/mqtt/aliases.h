@@ -12,10 +12,11 @@ struct mqtt_aliases_in;
 struct mqtt_aliases_out;
 
 /* What a PUBLISH with a topic alias is about: a topic that is not empty is remembered under the
- * alias, an empty one is replaced by what stands there, good until the next call. *table is made
- * when needed. False with 0x94 for an alias above `max` [MQTT-3.3.2-9], 0x82 for one that was never
- * set, 0x83 when out of memory. */
-bool mqtt_aliases_resolve(struct mqtt_aliases_in **table, uint16_t max, uint16_t alias,
+ * alias, an empty one is replaced by what stands there, good until the next call. A topic that is
+ * not `valid` takes no memory: from then on the alias stands for an empty one, which is refused as
+ * well. *table is made when needed. False with 0x94 for an alias above `max` [MQTT-3.3.2-9], 0x82
+ * for one that was never set, 0x83 when out of memory. */
+bool mqtt_aliases_resolve(struct mqtt_aliases_in **table, uint16_t max, uint16_t alias, bool valid,
                           struct slice *topic, struct mqtt_fault *fault);
 
 /* NULL is allowed. */

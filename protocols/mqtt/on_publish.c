@@ -6,6 +6,7 @@
  * Nothing is copied and nothing allocated here: the message is made of slices of the packet and
  * lives on the stack; who must keep it has the core make the one copy. */
 #include "base/utf8.h"
+#include "broker/topic.h"
 #include "protocols/mqtt/aliases.h"
 #include "protocols/mqtt/packets.h"
 #include "protocols/mqtt/reasons.h"
@@ -30,6 +31,16 @@ static bool check_offer(const struct mqtt_options *options, const struct mqtt_pu
         return mqtt_fail(fault, MQTT_TOPIC_NAME_INVALID, 0, "5.0 section 1.5.4",
                          "control or non-character in the topic");
     return true;
+}
+
+/* The topic of a PUBLISH that has an alias. */
+static bool resolve_alias(struct mqtt_connection *c, struct mqtt_publish *p,
+                          struct mqtt_fault *fault)
+{
+    const struct broker_limits *limits = broker_limits(c->broker);
+    bool valid = topic_name_valid(p->topic, limits->topic_length, limits->topic_levels);
+    return mqtt_aliases_resolve(&c->aliases_in, c->alias_in_max, p->properties.topic_alias, valid,
+                                &p->topic, fault);
 }
 
 /* PUBREC for a QoS 2 message, PUBACK for QoS 1, nothing for QoS 0. */
@@ -124,9 +135,7 @@ bool mqtt_on_publish(struct mqtt_connection *c, const struct mqtt_header *header
     if (!mqtt_decode_publish(header, packet, (enum mqtt_version)c->version, &limits, &p, fault) ||
         !check_offer(options, &p, fault))
         return false;
-    if (mqtt_has(&p.properties, MQTT_TOPIC_ALIAS) &&
-        !mqtt_aliases_resolve(&c->aliases_in, c->alias_in_max, p.properties.topic_alias, &p.topic,
-                              fault))
+    if (mqtt_has(&p.properties, MQTT_TOPIC_ALIAS) && !resolve_alias(c, &p, fault))
         return false;
     if (p.qos == 2) {
         enum admission admission = admit(c, &p, fault);

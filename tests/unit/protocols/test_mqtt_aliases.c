@@ -14,16 +14,32 @@ static void an_alias_is_set_replaced_and_found(void **state)
     struct mqtt_aliases_in *table = NULL;
     struct mqtt_fault fault;
     struct slice topic = SLICE("one");
-    assert_true(mqtt_aliases_resolve(&table, 4, 4, &topic, &fault));
+    assert_true(mqtt_aliases_resolve(&table, 4, 4, true, &topic, &fault));
     assert_true(slice_equal(topic, SLICE("one")));
     topic = SLICE_EMPTY;
-    assert_true(mqtt_aliases_resolve(&table, 4, 4, &topic, &fault));
+    assert_true(mqtt_aliases_resolve(&table, 4, 4, true, &topic, &fault));
     assert_true(slice_equal(topic, SLICE("one")));
     topic = SLICE("another");
-    assert_true(mqtt_aliases_resolve(&table, 4, 4, &topic, &fault));
+    assert_true(mqtt_aliases_resolve(&table, 4, 4, true, &topic, &fault));
     topic = SLICE_EMPTY;
-    assert_true(mqtt_aliases_resolve(&table, 4, 4, &topic, &fault));
+    assert_true(mqtt_aliases_resolve(&table, 4, 4, true, &topic, &fault));
     assert_true(slice_equal(topic, SLICE("another")));
+    mqtt_aliases_in_free(table);
+}
+
+static void a_topic_that_is_refused_is_not_kept(void **state)
+{
+    (void)state;
+    struct mqtt_aliases_in *table = NULL;
+    struct mqtt_fault fault;
+    struct slice topic = SLICE("one");
+    assert_true(mqtt_aliases_resolve(&table, 4, 1, true, &topic, &fault));
+    topic = SLICE("much/too/deep");
+    assert_true(mqtt_aliases_resolve(&table, 4, 1, false, &topic, &fault));
+    assert_true(slice_equal(topic, SLICE("much/too/deep")));
+    topic = SLICE_EMPTY;
+    assert_true(mqtt_aliases_resolve(&table, 4, 1, false, &topic, &fault));
+    assert_int_equal(topic.len, 0); /* neither this one nor what the alias meant before */
     mqtt_aliases_in_free(table);
 }
 
@@ -33,17 +49,17 @@ static void an_alias_out_of_range_or_never_set_is_a_fault(void **state)
     struct mqtt_aliases_in *table = NULL;
     struct mqtt_fault fault;
     struct slice topic = SLICE("one"), empty = SLICE_EMPTY;
-    assert_false(mqtt_aliases_resolve(&table, 4, 0, &topic, &fault));
+    assert_false(mqtt_aliases_resolve(&table, 4, 0, true, &topic, &fault));
     assert_int_equal(fault.reason, MQTT_TOPIC_ALIAS_INVALID);
-    assert_false(mqtt_aliases_resolve(&table, 4, 5, &topic, &fault));
+    assert_false(mqtt_aliases_resolve(&table, 4, 5, true, &topic, &fault));
     assert_int_equal(fault.reason, MQTT_TOPIC_ALIAS_INVALID);
-    assert_false(mqtt_aliases_resolve(&table, 0, 1, &topic, &fault));
+    assert_false(mqtt_aliases_resolve(&table, 0, 1, true, &topic, &fault));
     assert_int_equal(fault.reason, MQTT_TOPIC_ALIAS_INVALID);
-    assert_false(mqtt_aliases_resolve(&table, 4, 1, &empty, &fault));
+    assert_false(mqtt_aliases_resolve(&table, 4, 1, true, &empty, &fault));
     assert_int_equal(fault.reason, MQTT_PROTOCOL_ERROR);
     assert_null(table); /* nothing is made for those who only ask */
-    assert_true(mqtt_aliases_resolve(&table, 4, 2, &topic, &fault));
-    assert_false(mqtt_aliases_resolve(&table, 4, 1, &empty, &fault));
+    assert_true(mqtt_aliases_resolve(&table, 4, 2, true, &topic, &fault));
+    assert_false(mqtt_aliases_resolve(&table, 4, 1, true, &empty, &fault));
     mqtt_aliases_in_free(table);
     mqtt_aliases_in_free(NULL);
 }
@@ -76,6 +92,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_alias_is_set_replaced_and_found),
+        cmocka_unit_test(a_topic_that_is_refused_is_not_kept),
         cmocka_unit_test(an_alias_out_of_range_or_never_set_is_a_fault),
         cmocka_unit_test(aliases_out_go_to_the_first_topics),
     };

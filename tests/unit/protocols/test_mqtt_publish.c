@@ -339,6 +339,25 @@ static void an_alias_stands_for_the_topic_it_was_last_set_to(void **state)
     is_closed(c);
 }
 
+static void an_alias_for_a_refused_topic_is_refused(void **state)
+{
+    struct stage *s = *state;
+    s->world.limits.topic_levels = 2;
+    s->world.limits.topic_length = 8;
+    struct peer *a = stage_v5_with(s, "a", "17 00"), *b = stage_v3(s, "b");
+    says(b, "82 [ 0001 s'#' 00 ]");
+    ignore(b);
+    says(a, "30 [ s'one' [ 23 0001 ] '1' ] 32 [ s'a/b/c' 0001 [ 23 0001 ] '2' ]");
+    hears(b, "30 [ s'one' '1' ]");
+    hears(a, "40 [ 0001 90 ]");
+    says(a, "32 [ s'' 0002 [ 23 0001 ] '3' ] 32 [ s'123456789' 0003 [ 23 0001 ] '4' ]");
+    hears(a, "40 [ 0002 90 ] 40 [ 0003 90 ]");
+    says(a, "34 [ s'' 0004 [ 23 0001 ] '5' ] 30 [ s'a/b' [ 23 0001 ] '6' ] "
+            "30 [ s'' [ 23 0001 ] '7' ]");
+    hears(a, "50 [ 0004 90 ]");
+    hears(b, "30 [ s'a/b' '6' ] 30 [ s'a/b' '7' ]");
+}
+
 static void what_was_announced_holds_after_a_reload(void **state)
 {
     struct stage *s = *state;
@@ -365,6 +384,7 @@ int main(void)
         TEST(a_full_queue_is_told_before_it_is_acknowledged),
         TEST(a_full_queue_closes_a_publisher_that_cannot_be_told),
         TEST(a_topic_that_is_too_deep_is_refused),
+        TEST(an_alias_for_a_refused_topic_is_refused),
         TEST(what_was_announced_as_not_on_offer_is_refused),
         TEST(faulty_publications_have_no_effect_and_close),
         TEST(too_many_properties_are_refused),
