@@ -8,9 +8,18 @@
 
 enum { ESCAPE_MAX = 16 }; /* four bytes as \xNN */
 
+/* What is not seen itself but moves what stands around it: the controls of bidirectional text, line
+ * and paragraph separators, the zero-width no-break space. */
+static bool is_disguise(int32_t rune)
+{
+    return rune == 0x061c || rune == 0x200e || rune == 0x200f ||
+           (rune >= 0x2028 && rune <= 0x202e) || (rune >= 0x2066 && rune <= 0x2069) ||
+           rune == 0xfeff;
+}
+
 static bool is_printable(int32_t rune, enum log_escaping escaping)
 {
-    if (rune < 0x20 || (rune >= 0x7f && rune <= 0x9f))
+    if (rune < 0x20 || (rune >= 0x7f && rune <= 0x9f) || is_disguise(rune))
         return false; /* malformed is below 0 */
     return escaping == LOG_ESCAPE_CONTROLS || (rune != '"' && rune != '\\');
 }

@@ -6,7 +6,7 @@
 #include "base/writer.h"
 
 enum log_escaping {
-    LOG_ESCAPE_CONTROLS, /* control characters and ill-formed UTF-8 */
+    LOG_ESCAPE_CONTROLS, /* control and bidi characters, ill-formed UTF-8 */
     LOG_ESCAPE_QUOTES    /* these and '"' and '\\', for what stands between quotes */
 };
 

@@ -397,6 +397,25 @@ static void what_a_stranger_sent_is_made_printable(void **state)
     expect_escaped(SLICE("\xc2\x80\xc2\x9f\xc2\xa0"), "\\xc2\\x80\\xc2\\x9f\xc2\xa0");
 }
 
+static void what_turns_the_line_around_is_escaped(void **state)
+{
+    (void)state;
+    static const uint16_t runes[] = {0x061c, 0x200e, 0x200f, 0x2028, 0x2029, 0x202a, 0x202b, 0x202c,
+                                     0x202d, 0x202e, 0x2066, 0x2067, 0x2068, 0x2069, 0xfeff};
+    for (size_t i = 0; i < sizeof(runes) / sizeof(runes[0]); i++) {
+        uint8_t text[3] = {(uint8_t)(0xe0 | runes[i] >> 12), (uint8_t)(0x80 | (runes[i] >> 6 & 63)),
+                           (uint8_t)(0x80 | (runes[i] & 63))};
+        size_t skip = runes[i] < 0x800; /* two bytes only */
+        text[skip] |= skip ? 0x40 : 0;
+        char shown[13];
+        snprintf(shown, sizeof(shown), "\\x%02x\\x%02x\\x%02x", text[0], text[1], text[2]);
+        expect_escaped(slice_of(text + skip, 3 - skip), shown + 4 * skip);
+    }
+    /* Their neighbours are text. */
+    expect_escaped(SLICE("\u200d\u2010\u2027\u202f\u2065\ufefe"),
+                   "\u200d\u2010\u2027\u202f\u2065\ufefe");
+}
+
 static void every_single_byte_comes_out_printable(void **state)
 {
     (void)state;
@@ -476,6 +495,7 @@ int main(void)
         cmocka_unit_test_teardown(after_closing_lines_go_to_stderr_one_write_each, after_each),
         cmocka_unit_test_teardown(a_test_can_listen, after_each),
         cmocka_unit_test(what_a_stranger_sent_is_made_printable),
+        cmocka_unit_test(what_turns_the_line_around_is_escaped),
         cmocka_unit_test(every_single_byte_comes_out_printable),
         cmocka_unit_test(escaping_stops_after_128_bytes),
         cmocka_unit_test(escaping_never_leaves_the_room_it_is_given),
