@@ -51,18 +51,25 @@ static bool is_filter(struct slice s)
 }
 
 /* 5.0 has a reason code for one filter that is none; in 3.x it makes the packet wrong, before any
- * of its filters has had an effect. */
+ * of its filters has had an effect. `next` takes one filter off a SUBSCRIBE or UNSUBSCRIBE. */
 static bool check_filters(const struct mqtt_connection *c, struct slice rest,
+                          bool (*next)(struct slice *rest, struct slice *filter),
                           struct mqtt_fault *fault)
 {
-    struct mqtt_subscription wish;
-    if (c->version == MQTT_5)
-        return true;
-    while (mqtt_next_subscription(&rest, &wish))
-        if (!is_filter(wish.filter))
+    struct slice filter;
+    while (c->version != MQTT_5 && next(&rest, &filter))
+        if (!is_filter(filter))
             return mqtt_fail(fault, MQTT_TOPIC_FILTER_INVALID, 4, "MQTT-4.7.1-1",
                              "not a topic filter");
     return true;
+}
+
+static bool next_wish(struct slice *rest, struct slice *filter)
+{
+    struct mqtt_subscription wish;
+    bool more = mqtt_next_subscription(rest, &wish);
+    *filter = wish.filter;
+    return more;
 }
 
 /* What this server was told not to offer; MQTT_SUCCESS when nothing of it is asked for. */
@@ -125,7 +132,7 @@ bool mqtt_on_subscribe(struct mqtt_connection *c, const struct mqtt_header *head
     if (!mqtt_decode_subscribe(header, packet, version, &limits, &s, fault))
         return false;
     size_t size = mqtt_suback_size(version, s.count, NULL), count = 0;
-    if (!check_filters(c, s.filters, fault) || !check_answer(c, size, fault) ||
+    if (!check_filters(c, s.filters, next_wish, fault) || !check_answer(c, size, fault) ||
         !reasons_init(&reasons, s.count, fault))
         return false;
     struct slice rest = s.filters;
@@ -151,7 +158,8 @@ bool mqtt_on_unsubscribe(struct mqtt_connection *c, const struct mqtt_header *he
     if (!mqtt_decode_unsubscribe(header, packet, version, &limits, &s, fault))
         return false;
     size_t size = mqtt_unsuback_size(version, s.count, NULL), count = 0;
-    if (!check_answer(c, size, fault) || !reasons_init(&reasons, s.count, fault))
+    if (!check_filters(c, s.filters, mqtt_next_filter, fault) || !check_answer(c, size, fault) ||
+        !reasons_init(&reasons, s.count, fault))
         return false;
     struct slice rest = s.filters, filter;
     while (mqtt_next_filter(&rest, &filter)) /* [MQTT-3.10.4-6] */

@@ -34,6 +34,17 @@ static void a_malformed_filter_of_3_1_1_closes_without_effect(void **state)
     }
 }
 
+static void a_malformed_filter_of_3_1_1_closes_an_unsubscribe_too(void **state)
+{
+    struct stage *s = *state;
+    struct peer *a = stage_v3_kept(s, "a", false);
+    says(a, "82 [ 0001 s'good' 00 ]");
+    ignore(a);
+    says(a, "a2 [ 0002 s'good' s'a#' ]");
+    is_closed(a);
+    assert_int_equal(broker_stats(s->world.broker)->subscriptions, 1);
+}
+
 static void limits_are_refused_filter_by_filter(void **state)
 {
     struct stage *s = *state;
@@ -201,6 +212,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(each_filter_gets_its_own_answer_in_order),
         TEST(a_malformed_filter_of_3_1_1_closes_without_effect),
+        TEST(a_malformed_filter_of_3_1_1_closes_an_unsubscribe_too),
         TEST(limits_are_refused_filter_by_filter),
         TEST(what_is_not_on_offer_is_refused_by_its_own_reason),
         TEST(unsubscribe_says_what_was_there),
