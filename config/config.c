@@ -120,7 +120,7 @@ static void read_root(struct config *config, const struct node *root, struct rep
     read_sections(config, root, report);
     if (list || !listeners_misspelt(config->schema, root))
         listeners_read(config, list, root, report);
-    if (!report_any(report) && config->schema->check)
+    if (config->schema->check)
         config->schema->check(config, root, report);
     if (!report_any(report) && config->schema->access)
         config->access = config->schema->access(config, root, report);

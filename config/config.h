@@ -29,7 +29,8 @@ struct config_schema {
     const struct option_table *listener; /* describes struct listener_settings */
     const struct config_name *protocols, *transports;
     size_t protocol_count, transport_count;
-    /* Looks for what rows cannot say; called only when nothing was wrong so far. May be NULL. */
+    /* Looks for what rows cannot say, so that all mistakes are reported at once: what was wrong so
+     * far has its default, and of the listeners some may be missing. May be NULL. */
     void (*check)(const struct config *config, const struct node *root, struct report *report);
     /* Reads users and rules; called after check, when nothing was wrong. One reference, or NULL
      * with the reason in the report. May be NULL. */

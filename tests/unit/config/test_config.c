@@ -149,7 +149,7 @@ static void refuse_all(const struct config *config, const struct node *root, str
     report_add(to, node_get(root, "listeners")->place, "refused");
 }
 
-static void the_daemons_own_check_comes_last(void **state)
+static void the_daemons_own_check_adds_to_the_report(void **state)
 {
     (void)state;
     struct config_schema schema = sample_schema;
@@ -159,8 +159,12 @@ static void the_daemons_own_check_comes_last(void **state)
     assert_null(config_parse("siotd.yaml", text, &schema, &report));
     expect_report(&report, "siotd.yaml:1:12: refused\n");
     report_clear(&report);
-    assert_null(config_parse("siotd.yaml", SLICE("listeners: [5]\n"), &schema, &report));
-    assert_int_equal(checks, 1);
+    text = SLICE("nonsense: 1\n"
+                 "listeners: [{name: a, protocol: mqtt, transport: tcp, bind: '*:1'}]\n");
+    assert_null(config_parse("siotd.yaml", text, &schema, &report));
+    assert_int_equal(checks, 2);
+    expect_report(&report, "siotd.yaml:1:1: nonsense: unknown key; siotd --options lists all\n"
+                           "siotd.yaml:2:12: refused\n");
 }
 
 /* A small generator of its own, so that a failure can be repeated. */
@@ -239,7 +243,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(keys_of_later_are_unknown_now, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_whole_must_be_a_map, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_cannot_be_read_says_why, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(the_daemons_own_check_comes_last, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_daemons_own_check_adds_to_the_report, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(damaged_files_never_open_a_door, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -32,6 +32,16 @@ static void the_log_goes_to_a_known_place(void **state)
     report_clear(&report);
 }
 
+static void every_mistake_about_the_log_is_reported_at_once(void **state)
+{
+    (void)state;
+    assert_null(parse("log: {to: rel, level: loud, format: xml}\n" LISTENER));
+    expect_report(&report, "f:1:11: to: must be stderr, syslog, journal or an absolute path\n"
+                           "f:1:23: level: loud is none of error, warning, info, debug\n"
+                           "f:1:37: format: xml is none of text, json\n");
+    report_clear(&report);
+}
+
 static void verbose_wins_over_the_file(void **state)
 {
     (void)state;
@@ -53,6 +63,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_log_goes_to_a_known_place),
+        cmocka_unit_test(every_mistake_about_the_log_is_reported_at_once),
         cmocka_unit_test(verbose_wins_over_the_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
