@@ -1,6 +1,7 @@
 /* check: see check.h. */
 #include "daemon/check.h"
 
+#include "base/log_sink.h"
 #include "daemon/access.h"
 #include "daemon/entry.h"
 #include "daemon/settings.h"
@@ -30,21 +31,30 @@ static bool check_listener(FILE *to, const struct config *config,
     return true;
 }
 
-/* A file that is not there yet is made in its folder. */
-static void check_log(FILE *to, const char *path)
+/* Opens what there is. A log file that is not there yet would be made: this only looks at its
+ * folder, so that it will not belong to whoever has checked. */
+static int try_log(const char *to)
 {
     char folder[4096];
-    int error = 0;
-    if (path[0] != '/')
-        return;
-    snprintf(folder, sizeof(folder), "%s", path);
-    *strrchr(folder, '/') = '\0';
-    if (access(path, F_OK) == 0)
-        error = access(path, W_OK) == 0 ? 0 : errno;
-    else
-        error = access(folder[0] ? folder : "/", W_OK | X_OK) == 0 ? 0 : errno;
+    struct log_sink sink;
+    if (to[0] == '/' && access(to, F_OK) != 0) {
+        snprintf(folder, sizeof(folder), "%s", to);
+        *(strrchr(folder, '/') + 1) = '\0';
+        return access(folder, W_OK | X_OK) == 0 ? 0 : -errno;
+    }
+    int error = log_sink_open(&sink, to);
+    if (!error)
+        log_sink_close(&sink);
+    return error;
+}
+
+static bool check_log(const struct config *config)
+{
+    const char *to = process_log(config, false).to;
+    int error = try_log(to);
     if (error)
-        fprintf(to, "warning: log.to: %s: %s\n", path, strerror(error));
+        fprintf(stderr, "%s: log.to: %s: %s\n", config->path, to, strerror(-error));
+    return error == 0;
 }
 
 bool check_print(FILE *to, const struct config *config)
@@ -54,7 +64,7 @@ bool check_print(FILE *to, const struct config *config)
         good &= check_listener(to, config, &config->listeners[i]);
     access_print(to, config);
     access_inspect(config, print_warning, to);
-    check_log(to, process_log(config, false).to);
+    good &= check_log(config);
     fprintf(to, "memory only: nothing survives a restart\n");
     if (good)
         fprintf(to, "%s: ok\n", config->path);

@@ -52,7 +52,7 @@ class CommandLine(unittest.TestCase):
         self.assertRegex(out, r"(?m)^limits\.inflight +count +32 +1\.\.65535 +reload +\S")
         self.assertRegex(out, r"(?m)^listeners\[\]\.anonymous +bool +false +true\|false +reload +\S")
         self.assertRegex(out, r"(?m)^listeners\[\]\.protocol +text +required +mqtt +restart +\S")
-        self.assertRegex(out, r"(?m)^listeners\[\]\.transport +text +required +tcp +restart +\S")
+        self.assertRegex(out, r"(?m)^listeners\[\]\.transport +text +required +tcp(?:\|tls)? +restart +\S")
 
     def test_what_cannot_be_printed_is_status_1(self):
         with open("/dev/full", "w", encoding="utf-8") as full:
@@ -75,18 +75,29 @@ class CommandLine(unittest.TestCase):
             "are no users",
             f"local: unix:{self.folder.name}/s, mqtt over tcp: open to every process that may "
             "write to the socket file, without credentials",
+            "rules: none, and no users: whoever is let in may do everything",
             "memory only: nothing survives a restart",
             f"{self.path}: ok"])
         self.assertEqual(os.listdir(self.folder.name), ["siotd.yaml"])  # the probe leaves nothing
 
     def test_check_warns_of_what_is_in_the_way(self):
         with busy_port() as port:
-            self.write(config(port, rest="log: {to: /nowhere/at/all.log}"))
+            self.write(config(port))
             status, out, err = run("-t", "-c", self.path)
         self.assertEqual((status, err), (0, ""))
         self.assertRegex(out, rf"(?m)^warning: mqtt: .*127\.0\.0\.1:{port}.*in use")
-        self.assertRegex(out, r"(?m)^warning: log\.to: /nowhere/at/all\.log: No such file")
         self.assertTrue(out.endswith(": ok\n"))
+
+    def test_check_refuses_a_log_that_cannot_be_opened(self):
+        for log, why in (("/nowhere/at/all.log", "No such file or directory"),
+                         (self.folder.name, "Is a directory")):
+            self.write(config(free_port(), rest=f"log: {{to: {log}}}"))
+            status, out, err = run("-t", "-c", self.path)
+            self.assertEqual((status, err), (3, f"{self.path}: log.to: {log}: {why}\n"))
+            self.assertNotIn(": ok", out)
+        self.write(config(free_port(), rest=f"log: {{to: {self.folder.name}/new.log}}"))
+        self.assertEqual(run("-t", "-c", self.path)[0], 0)
+        self.assertEqual(os.listdir(self.folder.name), ["siotd.yaml"])  # and nothing is left
 
     def test_check_of_a_bad_file_is_status_3(self):
         self.write("nonsense: 1\n" + config(free_port()))

@@ -8,6 +8,8 @@ import unittest
 
 from process import Client, Siotd, config, connect_packet, enters, free_port, main, run
 
+# Client certificates, which the tests of TLS go through.
+NEEDS_CA = (("client_certificate", "optional"), ("client_certificate", "required"))
 UNITS = {"ms": 1, "s": 1000, "m": 60000, "h": 3600000, "d": 86400000,
          "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40, "": 1}
 
@@ -26,8 +28,19 @@ def options():
         yield section, key, kind, default, span
 
 
-def with_option(port, section, key, value):
-    """A configuration in which one option is set."""
+def transports():
+    """Those of this build: "tcp, tls"."""
+    return re.search(r"(?m)^listeners\[\]\.transport +text +required +(\S+)",
+                     run("--options")[1])[1].replace("|", ", ")
+
+
+def with_option(port, section, key, value, psk_file="devices.psk"):
+    """A configuration in which one option is set; TLS is by pre-shared key."""
+    if section.startswith("listeners[].tls"):
+        inner = section.split(".")[2:]  # a map inside tls:
+        option = f"{inner[0]}: {{{key}: {value}}}" if inner else f"{key}: {value}"
+        return config(port, f"anonymous: true\ntls: {{psk_file: {psk_file}, {option}}}").replace(
+            "transport: tcp", "transport: tls")
     if section == "listeners[]":
         return config(port, f"anonymous: true\n{key}: {value}" if key != "anonymous"
                       else f"anonymous: {value}")
@@ -100,7 +113,7 @@ class Configuration(unittest.TestCase):
             "or unlimited",
             ":3:3: inflihgt: unknown key; did you mean inflight?",
             ":5:19: keep_alive_max: 90000s is above 65535s",
-            ":9:16: transport: there is no transport carrier-pigeon; known: tcp",
+            ":9:16: transport: there is no transport carrier-pigeon; known: " + transports(),
             ":10:11: bind: localhost:1883 is no numeric address: write 127.0.0.1:port, "
             "[::1]:port, *:port or unix:/path")])
 
@@ -110,18 +123,25 @@ class Configuration(unittest.TestCase):
             for value in values(kind, span)[1]:
                 status, _, err = self.check(with_option(1, section, key, value))
                 self.assertEqual(status, 3, f"{section}.{key}: {value}")
-                self.assertRegex(err, rf"^{re.escape(self.path)}:\d+:\d+: {key}: .*\n$")
+                inside = re.sub(r"^.*?(tls\.|$)", r"\1", f"{section}.")  # of the map: "tls."
+                self.assertRegex(err, rf"^{re.escape(self.path)}:\d+:\d+: {inside}{key}: .*\n$")
                 tried += 1
         self.assertGreater(tried, 50)
 
     def test_every_option_at_the_ends_of_its_range(self):
-        """vuln-39: odd but valid values, with traffic."""
+        """vuln-39: odd but valid values, with traffic (without TLS; a broken handshake with)."""
         tried = 0
+        psk_file = os.path.join(self.folder.name, "devices.psk")
+        with open(psk_file, "w", encoding="ascii", opener=lambda path, flags: os.open(
+                path, flags, 0o600)) as out:
+            out.write(f"device:{'5a' * 32}\n")
         for section, key, kind, _, span in options():
             for value in values(kind, span)[0]:
+                if (key, value) in NEEDS_CA:
+                    continue
                 port = free_port()
                 with self.subTest(option=f"{section}.{key}: {value}"):
-                    with Siotd(with_option(port, section, key, value),
+                    with Siotd(with_option(port, section, key, value, psk_file),
                                await_ready=False) as siotd:
                         siotd.await_port(port)
                         traffic(port)
@@ -135,7 +155,7 @@ class Configuration(unittest.TestCase):
             sections = {}
             for section, key, kind, _, span in options():
                 inside = values(kind, span)[0]
-                if inside and key not in ("level", "format"):
+                if inside and key not in ("level", "format") and ".tls" not in section:
                     sections.setdefault(section, []).append(f"{key}: {inside[end]}")
             port = free_port()
             rest = "\n".join(sections.pop("")) + "\n"
