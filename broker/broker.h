@@ -37,6 +37,7 @@ void broker_turn(struct broker *broker, uint64_t mono_ms, int64_t wall_ms);
  * and publishes stop everybody else. */
 bool broker_is_tired(const struct broker *broker);
 
+/* The times of this turn. */
 uint64_t broker_mono_ms(const struct broker *broker);
 int64_t broker_wall_ms(const struct broker *broker);
 

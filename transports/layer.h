@@ -49,6 +49,10 @@ struct layer {
     /* A peer has arrived. 0 or -errno: the peer is then closed (close is called). */
     int (*open)(struct peer *peer, void *state);
 
+    /* Whether what has proven the peer's identity would still do so, after a reload. NULL: always.
+     */
+    bool (*entitled)(struct peer *peer, const void *state);
+
     /* Whether wire bytes may be given to it in this turn; if not, they stay in the kernel until the
      * next. NULL: always. */
     bool (*ready)(struct peer *peer, const void *state);

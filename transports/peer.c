@@ -133,6 +133,12 @@ char *peer_address(const struct peer *peer, char to[PEER_ADDRESS_SIZE])
     return socket_address(to, PEER_ADDRESS_SIZE, &name);
 }
 
+bool peer_is_entitled(struct peer *peer)
+{
+    const struct layer *layer = peer_layer(peer);
+    return !layer || !layer->entitled || layer->entitled(peer, peer_layer_state(peer));
+}
+
 bool peer_is_private(const struct peer *peer)
 {
     return peer_home(peer)->stack->private || peer_home(peer)->socket.family == AF_UNIX;

@@ -65,6 +65,10 @@ const void *peer_options(const struct peer *peer);
 enum { PEER_ADDRESS_SIZE = 64 };
 char *peer_address(const struct peer *peer, char to[PEER_ADDRESS_SIZE]);
 
+/* Whether the transport's credentials of now would still prove that identity: false once the
+ * certificate is on the revocation list or the pre-shared key has gone or changed. */
+bool peer_is_entitled(struct peer *peer);
+
 /* Begins to verify a password (both copied) against the users of `access`, on another
  * thread: protocol.proven has the answer, and until then the peer is not read and receive is not
  * called; what receive leaves unconsumed is offered again afterwards. False: too many wait already,

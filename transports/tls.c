@@ -8,6 +8,7 @@
  * once it is done. */
 #include "transports/tls.h"
 
+#include "base/hash.h"
 #include "base/random.h"
 #include "broker/auth.h"
 #include "transports/credentials.h"
@@ -38,11 +39,19 @@ struct tls_home {
     struct slice wire;        /* what receive was given and wolfSSL has not read yet */
 };
 
+/* What has proven the peer's identity, to be judged again when credentials change. */
+struct evidence {
+    uint64_t key;   /* the hash of its pre-shared key; 0 for a certificate */
+    size_t der_len; /* of its certificate */
+    uint8_t der[];
+};
+
 struct handshake {
     struct timer timer;
     struct peer *peer;
     struct credentials *credentials; /* a reference */
     struct identity *identity;       /* to be proven by the end; owned; may be NULL */
+    struct evidence *evidence;       /* of it; owned */
     bool by_key;
     uint8_t first_len;
     uint8_t first[TLS_FIRST_SIZE];
@@ -52,6 +61,7 @@ struct handshake {
 struct tls {
     WOLFSSL *ssl;
     struct handshake *handshake; /* while it is under way */
+    struct evidence *evidence;   /* owned; NULL when nothing is proven */
     bool done;                   /* it has succeeded */
     bool version_13;
     uint64_t keyed_ms;       /* when the keys began */
@@ -86,10 +96,20 @@ static int on_write(WOLFSSL *ssl, char *bytes, int size, void *owner)
 }
 
 /* Keeps what may turn out to be proven; false when there was no memory for it. */
-static bool take_identity(struct handshake *handshake, struct identity *identity)
+static bool take_identity(struct handshake *handshake, struct identity *identity,
+                          struct slice certificate, struct slice key)
 {
+    struct evidence *evidence = malloc(sizeof(*evidence) + certificate.len);
     identity_unref(handshake->identity);
+    free(handshake->evidence);
     handshake->identity = identity;
+    handshake->evidence = evidence;
+    if (!evidence)
+        return false;
+    evidence->key = key.len ? hash_slice(key) : 0;
+    evidence->der_len = certificate.len;
+    if (certificate.len)
+        memcpy(evidence->der, certificate.at, certificate.len);
     return identity != NULL;
 }
 
@@ -103,7 +123,8 @@ static bool take_certificate(struct handshake *handshake, struct slice der)
     return length > 0 &&
            take_identity(handshake,
                          identity_of_certificate(slice_of((const uint8_t *)name, length),
-                                                 slice_of((const uint8_t *)common, common_length)));
+                                                 slice_of((const uint8_t *)common, common_length)),
+                         der, SLICE_EMPTY);
 }
 
 /* A certificate of the client has been judged: says whose it is, or what is wrong with it. A ticket
@@ -147,7 +168,7 @@ static unsigned key_of(WOLFSSL *ssl, const char *text, unsigned char *to, unsign
         random_bytes(to, 32);
         return 32;
     }
-    if (!take_identity(handshake, identity_new(identity, false)))
+    if (!take_identity(handshake, identity_new(identity, false), SLICE_EMPTY, key))
         return 0;
     handshake->by_key = true;
     wolfSSL_no_ticket_TLSv13(ssl);
@@ -285,6 +306,7 @@ static void forget_handshake(struct peer *peer, struct tls *tls)
     wolfSSL_set_psk_callback_ctx(tls->ssl, NULL);
     credentials_unref(handshake->credentials);
     identity_unref(handshake->identity);
+    free(handshake->evidence);
     free(handshake);
 }
 
@@ -357,6 +379,22 @@ static int tls_open(struct peer *peer, void *state)
     return 0;
 }
 
+/* By the credentials of now: a key must be the same, a certificate not be revoked. */
+static bool tls_entitled(struct peer *peer, const void *state)
+{
+    const struct evidence *evidence = ((const struct tls *)state)->evidence;
+    const struct credentials *now = home_of(peer)->credentials;
+    if (!evidence)
+        return true;
+    if (evidence->der_len)
+        return now->asks &&
+               wolfSSL_CertManagerCheckCRL(wolfSSL_CTX_GetCertManager(now->profile), evidence->der,
+                                           (int)evidence->der_len) == WOLFSSL_SUCCESS;
+    struct slice key =
+        now->keys ? psk_table_find(now->keys, identity_name(peer_identity(peer))) : SLICE_EMPTY;
+    return key.len && hash_slice(key) == evidence->key;
+}
+
 static bool tls_ready(struct peer *peer, const void *state)
 {
     struct tls_home *home = home_of(peer);
@@ -399,6 +437,8 @@ static void handshake_done(struct peer *peer, struct tls *tls)
         counts->by_key += handshake->by_key;
         counts->by_certificate += !handshake->by_key;
         layer_identify(peer, handshake->identity);
+        tls->evidence = handshake->evidence;
+        handshake->evidence = NULL;
     }
     peer_log(peer, LOG_DEBUG, "%s, %s%s%s", wolfSSL_get_version(tls->ssl),
              wolfSSL_get_cipher_name(tls->ssl), wolfSSL_get_curve_name(tls->ssl) ? ", " : "",
@@ -527,7 +567,9 @@ static void tls_close(struct peer *peer, void *state, bool orderly)
         wolfSSL_shutdown(tls->ssl);
     forget_handshake(peer, tls);
     wolfSSL_free(tls->ssl);
+    free(tls->evidence);
     tls->ssl = NULL;
+    tls->evidence = NULL;
 }
 
 const struct layer tls_layer = {
@@ -538,6 +580,7 @@ const struct layer tls_layer = {
     .unshare = tls_unshare,
     .inspect = tls_inspect,
     .open = tls_open,
+    .entitled = tls_entitled,
     .ready = tls_ready,
     .receive = tls_receive,
     .send = tls_send,

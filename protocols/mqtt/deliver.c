@@ -183,7 +183,8 @@ static void expel(struct sink *sink, enum expel_reason reason)
 static bool entitled(struct sink *sink)
 {
     const struct mqtt_connection *c = connection_of(sink);
-    return !session_identity(c->session)->anonymous || peer_listener(c->peer)->anonymous;
+    bool anonymous = session_identity(c->session)->anonymous;
+    return (!anonymous || peer_listener(c->peer)->anonymous) && peer_is_entitled(c->peer);
 }
 
 const struct sink_verbs mqtt_sink_verbs = {

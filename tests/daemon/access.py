@@ -6,10 +6,13 @@ import hashlib
 import os
 import resource
 import signal
+import ssl
+import subprocess
 import tempfile
 import time
 import unittest
 
+import process
 from process import Client, Siotd, free_port, main
 
 ACCEPTED, BAD_V3, DENIED_V3, BAD, DENIED = 0, 4, 5, 0x86, 0x87
@@ -301,6 +304,40 @@ class Access(unittest.TestCase):
                 self.assertEqual(client.goodbye(), DENIED)
             self.assertLess(time.monotonic() - began, 1.0)
             self.assertEqual(bob.messages(), [])
+
+    def test_a_revoked_certificate_falls_within_a_second(self):
+        tool = os.path.join(os.path.dirname(process.PROGRAM), "siotctl")
+        if not os.path.exists(tool):
+            self.skipTest("without TLS")
+        port, clients = free_port(), {}
+        with tempfile.TemporaryDirectory(prefix="siotd-access-") as folder:
+            def pki(*words):
+                subprocess.run([tool, "pki", *words, "--dir", folder], check=True,
+                               stdout=subprocess.DEVNULL)
+            pki("init")
+            pki("issue", "server", "--server", "--san", "IP:127.0.0.1")
+            for name in ("good", "bad"):
+                pki("issue", name)
+            find = {name: os.path.join(root, name) for root, _, names in os.walk(folder)
+                    for name in names}
+            with Siotd(f"listeners:\n  - name: s\n    protocol: mqtt\n    transport: tls\n"
+                       f"    bind: '127.0.0.1:{port}'\n    tls:\n"
+                       f"      certificate: {find['server.pem']}\n      key: {find['server.key']}\n"
+                       f"      ca: {find['ca.pem']}\n      crl: {find['ca.crl']}\n"
+                       f"      client_certificate: required\n") as siotd:
+                for name in ("good", "bad"):
+                    context = ssl.create_default_context(cafile=find["ca.pem"])
+                    context.load_cert_chain(find[f"{name}.pem"], find[f"{name}.key"])
+                    client = Mqtt(port)
+                    client.socket = context.wrap_socket(client.socket,
+                                                        server_hostname="127.0.0.1")
+                    self.addCleanup(client.socket.close)
+                    self.assertEqual(client.enter(name)[0], ACCEPTED)
+                    clients[name] = client
+                pki("revoke", "bad")
+                siotd.reload()
+                self.assertEqual(clients["bad"].goodbye(), DENIED)
+                self.assertEqual(clients["good"].messages(), [])
 
 
 if __name__ == "__main__":

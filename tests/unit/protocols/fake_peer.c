@@ -205,6 +205,11 @@ const struct identity *peer_identity(const struct peer *peer)
     return peer->identity;
 }
 
+bool peer_is_entitled(struct peer *peer)
+{
+    return !peer->revoked;
+}
+
 static void copy_text(char to[64], struct slice from)
 {
     snprintf(to, 64, "%.*s", SLICE_FMT(from));

@@ -40,6 +40,7 @@ struct peer {
     uint32_t deadlines_set; /* times that peer_deadline was called */
     bool full, out_of_memory;
     const struct identity *identity; /* borrowed: what the transport has proven; NULL for nothing */
+    bool revoked;                    /* what peer_is_entitled denies */
     bool busy;                       /* peer_prove finds no room */
     bool proving;                    /* peer_prove has begun: nothing is handed over */
     char user[64], password[64];     /* what it was given */

@@ -1,4 +1,5 @@
 /* Tests transports/tls.c on real sockets, with wolfSSL's client at the other end. */
+#include "base/hash.h"
 #include "tls_client.h"
 #include "tls_pki.h"
 
@@ -694,6 +695,7 @@ static int remove_pki(void **unused)
 
 int main(void)
 {
+    hash_start(1);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(content_passes_in_both_versions),
         cmocka_unit_test(the_post_quantum_group_is_preferred),
