@@ -317,6 +317,22 @@ static void a_storm_of_wills_is_said_at_the_rate_and_in_order(void **state)
     }
 }
 
+static void a_new_will_does_not_overtake_those_that_wait(void **state)
+{
+    struct scene *s = *state;
+    s->w->limits.wills_per_second = 3;
+    vanish_often(s, 4);
+    assert_int_equal(said(s), 3);
+    s->w->mono_ms += 1000; /* a new second, and nothing has been worked off yet */
+    broker_turn(s->w->broker, s->w->mono_ms, s->w->wall_ms);
+    client_connect_as(s->w, s->device, device_request(0, make_will("gone", "last", 0)));
+    client_vanish(s->w, s->device);
+    broker_work(s->w->broker);
+    assert_int_equal(said(s), 5);
+    assert_string_equal(s->listener->got[3].payload, "3");
+    assert_string_equal(s->listener->got[4].payload, "last");
+}
+
 static void wills_that_wait_are_bounded_and_the_bound_is_free_again_later(void **state)
 {
     struct scene *s = *state;
@@ -364,6 +380,7 @@ int main(void)
         T(a_will_stays_under_its_mountpoint),
         T(a_full_queue_does_not_keep_a_will_from_the_others),
         T(a_storm_of_wills_is_said_at_the_rate_and_in_order),
+        T(a_new_will_does_not_overtake_those_that_wait),
         T(wills_that_wait_are_bounded_and_the_bound_is_free_again_later),
         T(wills_that_wait_when_the_daemon_ends_are_given_back),
     };
