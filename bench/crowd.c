@@ -58,6 +58,11 @@ int crowd_init(struct crowd *crowd, const struct options *options)
 {
     *crowd = (struct crowd){
         .options = options, .transport = &transport_tcp, .delivered = flow_delivered, .epoll = -1};
+    if (options->tls || options->tls_psk) {
+        crowd->transport = &transport_tls;
+        if (transport_tls_start(options) < 0)
+            return -1;
+    }
     if (target_parse(&crowd->target, options->host, options->port) < 0)
         return -1;
     raise_files();

@@ -47,6 +47,14 @@ static const struct option_row rows[] = {
     {"--messages", OPTION_U64, PLACE(messages), 1, 1e10,
      "end a measurement after so many deliveries"},
     {"--pid", OPTION_U32, PLACE(broker), 1, 4194304, "broker process, for its CPU and memory"},
+    {"--tls", OPTION_TEXT, PLACE(tls), 0, 0, "speak TLS to a broker certified by this CA (PEM)"},
+    {"--tls-version", OPTION_TEXT, PLACE(tls_version), 0, 0, "1.2 or 1.3 (1.3)"},
+    {"--tls-groups", OPTION_TEXT, PLACE(tls_groups), 0, 0,
+     "key exchange over X25519MLKEM768, X25519 or P-256 only"},
+    {"--tls-psk", OPTION_TEXT, PLACE(tls_psk), 0, 0,
+     "identity:hexkey, a pre-shared key in place of certificates"},
+    {"--tls-session", OPTION_TEXT, PLACE(tls_session), 0, 0,
+     "new, or resumed: all but the first connection (new)"},
     {"--json", OPTION_TEXT, PLACE(json), 0, 0, "also write the results as JSON (- for stdout)"},
 };
 

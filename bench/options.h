@@ -33,9 +33,14 @@ struct options {
     uint32_t rate;        /* messages per second, steady only */
     uint32_t pause_us;    /* between turns of a closed loop, so that batches form */
     double seconds, warmup_s;
-    uint64_t messages; /* stop after so many deliveries; 0: after `seconds` */
-    pid_t broker;      /* 0: nobody to measure */
-    const char *json;  /* file, "-" for standard output, or NULL */
+    uint64_t messages;       /* stop after so many deliveries; 0: after `seconds` */
+    pid_t broker;            /* 0: nobody to measure */
+    const char *tls;         /* file of the CA that the broker must be of; NULL: plain TCP */
+    const char *tls_version; /* "1.2" or "1.3"; NULL: 1.3 */
+    const char *tls_groups;  /* the group of the key exchange; NULL: wolfSSL's first */
+    const char *tls_psk;     /* identity:hexkey in place of certificates; NULL: none */
+    const char *tls_session; /* "new" or "resumed"; NULL: new */
+    const char *json;        /* file, "-" for standard output, or NULL */
 };
 
 /* Reads the command line into *options (strings stay in argv). Returns 0, 1 when help was printed

@@ -1,8 +1,9 @@
-/* transport: how bytes reach the broker. The one row today is tcp; TLS is another table of the same
- * five functions, and no work and no client knows which of them it runs on. */
+/* transport: how bytes reach the broker: tcp, or tls on top of it. No work and no client knows
+ * which of them it runs on. */
 #ifndef SIOTD_BENCH_TRANSPORT_H
 #define SIOTD_BENCH_TRANSPORT_H
 
+#include "bench/options.h"
 #include "bench/target.h"
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -32,5 +33,10 @@ struct transport {
 };
 
 extern const struct transport transport_tcp;
+extern const struct transport transport_tls;
+
+/* Makes transport_tls ready for what the options say of it; once. Returns 0, or -1 after saying on
+ * stderr what is wrong. */
+int transport_tls_start(const struct options *options);
 
 #endif

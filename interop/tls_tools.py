@@ -340,8 +340,8 @@ def post_quantum(place):
         if os.path.exists(bench) else b""
     if b"--tls-groups" not in known:
         raise Skipped("siotd-bench, whose TLS knows it, is not built")
-    checked(bench, "handshakes", "--tls", place.siotd.ca, "--tls-groups", "X25519MLKEM768",
-            "--port", place.siotd.tls, "--count", "10")
+    checked(bench, "idle", "--tls", place.siotd.ca, "--tls-groups", "X25519MLKEM768",
+            "--port", place.siotd.tls, "--clients", "10")
 
 
 @case("ALPN: mqtt is chosen, another protocol is refused, none is needed")
