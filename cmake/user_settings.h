@@ -116,7 +116,7 @@
 #endif
 
 /* ---- the machine ---- */
-#define HAVE_THREAD_LS
+#define SINGLE_THREADED /* one thread shakes hands: one random generator serves all connections */
 #define WC_NO_ASYNC_THREADING
 #define NO_WOLFSSL_STUB
 #define HAVE_SECRET_CALLBACK /* what a key log is made of; nothing is written by wolfSSL itself */

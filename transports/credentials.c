@@ -99,6 +99,9 @@ static int load_profile(const struct loading *loading)
         return refuse(loading, NULL, "the version is not to be had", 0);
     if (wolfSSL_CTX_set_groups(profile, numbers, count) != WOLFSSL_SUCCESS)
         return refuse(loading, NULL, "tls.groups: cannot be set", 0);
+    /* One generator for all connections: to seed and to test one is a tenth of a handshake. */
+    if (wolfSSL_CTX_new_rng(profile) != WOLFSSL_SUCCESS)
+        return refuse(loading, NULL, "no random numbers", 0);
     wolfSSL_CTX_set_session_cache_mode(profile, WOLFSSL_SESS_CACHE_OFF);
     /* Never keys without an exchange: whoever learns one would read all that was recorded. */
     return wolfSSL_CTX_only_dhe_psk(profile) == 0 ? 0 : refuse(loading, NULL, "psk_dhe_ke", 0);

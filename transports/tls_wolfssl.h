@@ -39,6 +39,9 @@ _Static_assert(LIBWOLFSSL_VERSION_HEX >= 0x05009002, "wolfSSL 5.9.2 or later is 
 #if defined(SHOW_SECRETS) || defined(WOLFSSL_SSLKEYLOGFILE)
 #error "wolfSSL must not write secrets to a file by itself"
 #endif
+#ifndef SINGLE_THREADED
+#error "wolfSSL must be built SINGLE_THREADED: each connection would seed a random generator"
+#endif
 #if !defined(WOLFSSL_TLS13) || !defined(WOLFSSL_DTLS13) || !defined(WOLFSSL_DTLS_CID) ||           \
     !defined(HAVE_ALPN) || !defined(HAVE_SNI) || !defined(HAVE_SESSION_TICKET) ||                  \
     !defined(HAVE_EXTENDED_MASTER) || !defined(HAVE_CRL) || defined(NO_PSK) ||                     \
