@@ -604,78 +604,6 @@ static void a_million_ids_one_by_one_need_room_for_one(void **state)
     }
 }
 
-/* ---- subscriptions ---- */
-
-static void subscriptions_are_limited_counted_and_replaced(void **state)
-{
-    struct scene *s = *state;
-    const struct stats *stats = broker_stats(s->w->broker);
-    s->w->limits.subscriptions = 2;
-    client_connect(s->w, s->old, "c");
-    assert_int_equal(client_subscribe(s->w, s->old, "a", 0), VERDICT_OK);
-    assert_int_equal(client_subscribe(s->w, s->old, "$share/g/a", 0), VERDICT_OK);
-    assert_int_equal(client_subscribe(s->w, s->old, "b", 0), VERDICT_QUOTA);
-    assert_int_equal(client_subscribe(s->w, s->old, "a", 2), VERDICT_OK); /* replaces */
-    assert_int_equal(stats->subscriptions, 1);
-    assert_int_equal(stats->shared_subscriptions, 1);
-    assert_int_equal(broker_unsubscribe(s->w->broker, s->old->session, SLICE("b")),
-                     VERDICT_NO_SUBSCRIPTION);
-    assert_int_equal(broker_unsubscribe(s->w->broker, s->old->session, SLICE("$share/h/a")),
-                     VERDICT_NO_SUBSCRIPTION);
-    assert_int_equal(broker_unsubscribe(s->w->broker, s->old->session, SLICE("$share/g/a")),
-                     VERDICT_OK);
-    assert_int_equal(broker_unsubscribe(s->w->broker, s->old->session, SLICE("a")), VERDICT_OK);
-    assert_int_equal(stats->subscriptions + stats->shared_subscriptions, 0);
-}
-
-static void what_is_no_filter_is_refused(void **state)
-{
-    struct scene *s = *state;
-    static const char *const wrong[] = {
-        "",          "a+",         "#/a",           "a/#/b", "$share/g/",  "$share/g",
-        "$share//a", "$share/+/a", "$share/\xff/a", "a\xff", "$share/g/#a"};
-    client_connect(s->w, s->old, "c");
-    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
-        assert_int_equal(client_subscribe(s->w, s->old, wrong[i], 0), VERDICT_BAD_FILTER);
-        assert_int_equal(broker_unsubscribe(s->w->broker, s->old->session, slice_of_str(wrong[i])),
-                         VERDICT_BAD_FILTER);
-    }
-    s->w->limits.topic_length = 12;
-    assert_int_equal(client_subscribe(s->w, s->old, "$share/ggg/a", 0), VERDICT_OK);
-    assert_int_equal(client_subscribe(s->w, s->old, "$share/gggg/a", 0), VERDICT_BAD_FILTER);
-    assert_int_equal(broker_stats(s->w->broker)->shared_subscriptions, 1);
-}
-
-/* "a/a/.../a" is selected by every way of writing "+" for some of its sixteen levels, and by "#":
- * more subscriptions than a delivery can count identifiers. */
-static void identifiers_beyond_what_can_be_counted_are_left_out(void **state)
-{
-    struct scene *s = *state;
-    s->w->limits.subscriptions = 100000;
-    client_connect(s->w, s->old, "c");
-    for (uint32_t ways = 0; ways < 65536; ways++) {
-        char filter[32];
-        for (int level = 0; level < 16; level++) {
-            filter[2 * level] = ways >> level & 1 ? '+' : 'a';
-            filter[2 * level + 1] = level < 15 ? '/' : 0;
-        }
-        struct subscribe_options options = {.qos = 1, .identifier = ways + 1};
-        assert_int_equal(
-            broker_subscribe(s->w->broker, s->old->session, slice_of_str(filter), &options),
-            VERDICT_OK);
-    }
-    struct subscribe_options last = {.qos = 1, .identifier = 65537};
-    broker_subscribe(s->w->broker, s->old->session, SLICE("#"), &last);
-    for (int qos = 0; qos <= 1; qos++)
-        client_publish(s->w, s->publisher, "a/a/a/a/a/a/a/a/a/a/a/a/a/a/a/a", "x", qos, false);
-    assert_int_equal(s->old->count, 2);
-    for (size_t i = 0; i < 2; i++) {
-        assert_int_equal(s->old->got[i].identifier_count, 65535);
-        for (int k = 0; k < 8; k++)
-            assert_in_range(s->old->got[i].identifiers[k], 1, 65537);
-    }
-}
-
 #define T(name) cmocka_unit_test_setup_teardown(name, start, stop)
 
 int main(void)
@@ -710,9 +638,6 @@ int main(void)
         T(an_id_that_was_received_is_known_until_it_is_forgotten),
         T(open_ids_are_limited),
         T(a_million_ids_one_by_one_need_room_for_one),
-        T(subscriptions_are_limited_counted_and_replaced),
-        T(what_is_no_filter_is_refused),
-        T(identifiers_beyond_what_can_be_counted_are_left_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
