@@ -54,9 +54,11 @@ static void on_check(uv_check_t *check)
     loop_enter(check->data);
 }
 
+/* After a look at the sockets, and in the same turn. */
 static void on_idle(uv_idle_t *idle)
 {
     loop_enter(idle->data);
+    peer_input_serve(idle->data);
 }
 
 static void on_alarm(uv_timer_t *alarm)
@@ -103,7 +105,7 @@ static void on_prepare(uv_prepare_t *prepare)
     peer_life_settle(loop);
     peer_output_flush_dirty(loop);
     loop->leaving = false;
-    if (more || !list_empty(&loop->dirty))
+    if (more || !list_empty(&loop->dirty) || loop->again_count)
         uv_idle_start(&loop->idle, on_idle);
     else
         uv_idle_stop(&loop->idle);
@@ -163,6 +165,7 @@ void loop_free(struct loop *loop)
     free(loop->input);
     free(loop->plain);
     free(loop->gather);
+    free(loop->again);
     free(loop);
 }
 

@@ -42,10 +42,12 @@ struct loop {
     uint64_t armed_ms; /* what `alarm` is set to; TIMERS_NEVER when it is not */
     bool leaving;      /* inside loop_leave or the end of the turn */
 
-    struct list dirty;  /* peers (turn) with something to flush */
-    struct list ending; /* peers (turn) marked closing whose protocol does not know it yet */
-    size_t appended;    /* bytes since the last flush of all */
-    size_t lingering;   /* peers */
+    struct list dirty;   /* peers (turn) with something to flush */
+    struct list ending;  /* peers (turn) marked closing whose protocol does not know it yet */
+    struct peer **again; /* owned; those put off to the next turn, NULL for one that has ended */
+    size_t again_count, again_room;
+    size_t appended;  /* bytes since the last flush of all */
+    size_t lingering; /* peers */
 
     struct chunk_store chunks;
     struct timer trim; /* set while chunks keeps memory */

@@ -76,6 +76,11 @@ bool peer_is_entitled(struct peer *peer);
 bool peer_prove(struct peer *peer, const struct access *access, struct slice user,
                 struct slice password);
 
+/* Called in receive, which then returns with what it has not begun: that is offered again in the
+ * next turn, after everybody else's bytes, without new ones having to come. Until then the peer is
+ * not read and receive is not called. For work that would keep everybody else waiting. */
+void peer_again(struct peer *peer);
+
 /* A proof that failed without anything to verify (a password is missing): logged, and held against
  * the source as any other. */
 void peer_proof_failed(struct peer *peer, struct slice user);

@@ -5,11 +5,12 @@
  * have arrived. A packet that is large, or that comes in crumbs, is collected in the peer's buffer
  * instead: each byte is copied once, and memory grows only with what has really arrived, whatever
  * length a packet claims. Invariant: between turns `in` has memory exactly while an incomplete
- * packet waits. */
+ * packet waits, or the peer is held. */
 #include "transports/peer_state.h"
 
 #include "broker/stats.h"
 #include <errno.h>
+#include <stdlib.h>
 
 enum {
     READS_MAX = 4,                 /* in a row of one peer that has much to say */
@@ -69,7 +70,7 @@ static void feed_collected(struct peer *peer, struct slice fresh)
                    peer->in.len + fresh.len > LEFT_MAX ? "packet without end" : "out of memory");
         return;
     }
-    if (!(peer->flags & PEER_WAITS))
+    if (!(peer->flags & PEER_HELD))
         offer_collected(peer, fresh.len);
 }
 
@@ -83,9 +84,55 @@ void peer_input_again(struct peer *peer)
         peer_life_watch(peer);
 }
 
+void peer_again(struct peer *peer)
+{
+    struct loop *loop = peer_loop(peer);
+    if (peer->flags & (PEER_CLOSING | PEER_AGAIN))
+        return;
+    if (loop->again_count == loop->again_room) {
+        size_t room = loop->again_room ? 2 * loop->again_room : 16;
+        struct peer **again = realloc(loop->again, room * sizeof(struct peer *));
+        if (!again) {
+            peer_close(peer, "out of memory");
+            return;
+        }
+        loop->again = again;
+        loop->again_room = room;
+    }
+    loop->again[loop->again_count++] = peer;
+    peer->flags |= PEER_AGAIN;
+    peer_life_watch(peer);
+}
+
+void peer_input_forget(struct peer *peer)
+{
+    struct loop *loop = peer_loop(peer);
+    size_t i = 0;
+    while (loop->again[i] != peer)
+        i++;
+    loop->again[i] = NULL;
+    peer->flags &= ~(unsigned)PEER_AGAIN;
+}
+
+void peer_input_serve(struct loop *loop)
+{
+    size_t count = loop->again_count; /* who is put off once more comes behind these */
+    for (size_t i = 0; i < count; i++) {
+        struct peer *peer = loop->again[i];
+        if (!peer)
+            continue;
+        peer_input_forget(peer);
+        peer_input_again(peer);
+        loop_leave(loop);
+    }
+    loop->again_count -= count;
+    if (loop->again_count)
+        memmove(loop->again, loop->again + count, loop->again_count * sizeof(struct peer *));
+}
+
 static bool collects(const struct peer *peer)
 {
-    return peer->in.len > LOOP_FRONT_MAX || peer->flags & (PEER_DRIBBLES | PEER_WAITS);
+    return peer->in.len > LOOP_FRONT_MAX || peer->flags & (PEER_DRIBBLES | PEER_HELD);
 }
 
 /* Where fresh bytes are to be put in a buffer of LOOP_INPUT_SIZE. */
@@ -185,7 +232,7 @@ void peer_input_read(struct peer *peer)
         return;
     }
     struct loop *loop = peer_loop(peer);
-    for (int n = 0; n < READS_MAX && !(peer->flags & (PEER_CLOSING | PEER_PAUSED | PEER_WAITS)) &&
+    for (int n = 0; n < READS_MAX && !(peer->flags & (PEER_CLOSING | PEER_PAUSED | PEER_HELD)) &&
                     is_ready(peer);
          n++) {
         ssize_t got = take_in(peer);
@@ -201,6 +248,8 @@ void peer_input_read(struct peer *peer)
 
 void peer_input_drain(struct peer *peer)
 {
+    if (peer->flags & PEER_AGAIN)
+        return; /* what has arrived comes first; this comes again */
     peer->flags |= PEER_BROKEN;
     if (peer->flags & PEER_ENDED) {
         peer_life_drop(peer);

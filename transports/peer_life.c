@@ -139,7 +139,7 @@ void peer_life_watch(struct peer *peer)
 {
     unsigned wanted = 0;
     bool readable =
-        !(peer->flags & (PEER_EOF | PEER_PAUSED | PEER_WAITS)) || peer->flags & PEER_BROKEN;
+        !(peer->flags & (PEER_EOF | PEER_PAUSED | PEER_HELD)) || peer->flags & PEER_BROKEN;
     if (readable)
         wanted |= PEER_WATCH_READ;
     if (peer->flags & PEER_BLOCKED)
@@ -244,6 +244,8 @@ static void end(struct peer *peer)
     peer->flags = (peer->flags | PEER_ENDED) & ~(PEER_PAUSED | PEER_FULL);
     if (peer->flags & PEER_WAITS)
         proof_cancel(peer);
+    if (peer->flags & PEER_AGAIN)
+        peer_input_forget(peer);
     if (peer->flags & PEER_OPENED)
         peer_protocol(peer)->close(peer, peer_state(peer), peer->why ? peer->why : "out of memory");
     if (peer_layer(peer))

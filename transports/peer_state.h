@@ -32,7 +32,9 @@ enum peer_flag {
     PEER_IPV6 = 1 << 11,       /* address.ipv6 is used */
     PEER_WATCH_READ = 1 << 12, /* what libuv polls for */
     PEER_WATCH_WRITE = 1 << 13,
-    PEER_WAITS = 1 << 14, /* for its password to be verified: not read, and not offered anything */
+    PEER_WAITS = 1 << 14,                /* for its password to be verified */
+    PEER_AGAIN = 1 << 15,                /* in loop.again: for the next turn */
+    PEER_HELD = PEER_WAITS | PEER_AGAIN, /* either: not read, and not offered anything */
 };
 
 /* What a peer in trouble needs in addition. */
@@ -60,7 +62,7 @@ struct peer {
         uint8_t (*ipv6)[16]; /* owned */
     } address;
     int fd;
-    uint16_t flags; /* enum peer_flag */
+    uint32_t flags; /* enum peer_flag */
     uint16_t port;  /* host order; 0 for unix */
 };
 
@@ -154,6 +156,13 @@ void peer_input_read(struct peer *peer);
 
 /* What a peer that waited has left is given to the protocol again, and reading goes on. */
 void peer_input_again(struct peer *peer);
+
+/* Gives those that peer_again has put off what they have left. Once in a turn, after the sockets.
+ */
+void peer_input_serve(struct loop *loop);
+
+/* An ending peer is put off no longer. */
+void peer_input_forget(struct peer *peer);
 
 /* The socket has failed: what has arrived before is still given to the protocol, then the peer is
  * lost. */

@@ -93,6 +93,10 @@ static ssize_t receive(struct peer *peer, void *state, struct slice bytes)
             done = bytes.len; /* what follows a DISCONNECT is nobody's */
             break;
         }
+        if (done < bytes.len && broker_is_tired(c->broker)) {
+            peer_again(peer);
+            break;
+        }
     }
     broker_stats(c->broker)->messages_received += packets;
     if (step == STEP_FAILED)

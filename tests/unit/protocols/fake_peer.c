@@ -102,6 +102,14 @@ void world_turn(struct world *world)
     while (broker_work(world->broker) && rounds++ < 10000)
         ;
     reap(world);
+    list_each(link, &world->peers)
+    {
+        struct peer *peer = list_item(link, struct peer, link);
+        if (peer->again && !peer->closed) {
+            peer->again = false;
+            peer_say(peer, SLICE_EMPTY);
+        }
+    }
 }
 
 static void fire_deadlines(struct world *world)
@@ -185,7 +193,7 @@ void peer_say(struct peer *peer, struct slice bytes)
         return;
     /* In a piece of memory of exactly that size, so that a look past the end is seen. */
     struct slice all = buffer_slice(&peer->pending);
-    if (all.len == 0 || peer->proving)
+    if (all.len == 0 || peer->proving || peer->again)
         return;
     uint8_t *exact = malloc(all.len);
     if (!exact)
@@ -198,6 +206,11 @@ void peer_say(struct peer *peer, struct slice bytes)
     else
         buffer_consume(&peer->pending, (size_t)done);
     reap(world);
+}
+
+void peer_again(struct peer *peer)
+{
+    peer->again = true;
 }
 
 const struct identity *peer_identity(const struct peer *peer)

@@ -319,6 +319,54 @@ static void a_message_expires_and_its_time_is_counted_down(void **state)
     assert_int_equal(broker_stats(s->world.broker)->dropped[DROP_EXPIRED], 1);
 }
 
+/* ---- the work that one client may cause in a turn ---- */
+
+enum { BOMB_LEVELS = 13, BOMB_FILTER = 2 * BOMB_LEVELS + 1 }; /* "a/+/ ... /z" */
+
+/* Subscribes to every way of writing "a/a/.../a/z" with + for some of the a. */
+static void lay_bomb(struct peer *peer)
+{
+    struct buffer packet = {0};
+    size_t body = 2 + ((size_t)1 << BOMB_LEVELS) * (BOMB_FILTER + 3);
+    const uint8_t head[] = {
+        0x82, (uint8_t)(0x80 | body), (uint8_t)(0x80 | body >> 7), (uint8_t)(body >> 14), 0, 1};
+    assert_int_equal(buffer_append(&packet, slice_of(head, sizeof head)), 0);
+    for (unsigned n = 0; n < 1u << BOMB_LEVELS; n++) {
+        uint8_t filter[2 + BOMB_FILTER + 1] = {0, BOMB_FILTER};
+        for (unsigned level = 0; level < BOMB_LEVELS; level++) {
+            filter[2 + 2 * level] = n >> level & 1 ? '+' : 'a';
+            filter[3 + 2 * level] = '/';
+        }
+        filter[1 + BOMB_FILTER] = 'z';
+        assert_int_equal(buffer_append(&packet, slice_of(filter, sizeof filter)), 0);
+    }
+    peer_say(peer, buffer_slice(&packet));
+    buffer_clear(&packet);
+}
+
+static void publishes_that_cost_much_are_spread_over_turns(void **state)
+{
+    struct stage *s = *state;
+    s->world.limits.subscriptions = 1u << BOMB_LEVELS;
+    struct peer *a = stage_v3(s, "a"), *p = stage_v3(s, "p");
+    lay_bomb(a);
+    is_open(a);
+    world_turn(&s->world);
+    for (int i = 0; i < 20; i++) /* each visits two nodes for each filter */
+        assert_int_equal(buffer_append(&p->pending, SLICE("\x32\x1f\0\x1b"
+                                                          "a/a/a/a/a/a/a/a/a/a/a/a/a/y\0\1")),
+                         0);
+    says(p, "c0 00");
+    assert_in_range(p->sent.len / 4, 5, 9); /* PUBACKs, and no answer to the ping */
+    size_t first = p->sent.len;
+    world_turn(&s->world);
+    assert_in_range((p->sent.len - first) / 4, 5, 9);
+    for (int turn = 0; turn < 4; turn++)
+        world_turn(&s->world);
+    assert_int_equal(p->sent.len, 20 * 4 + 2);
+    is_open(p);
+}
+
 /* ---- topic aliases of the client ---- */
 
 static void an_alias_stands_for_the_topic_it_was_last_set_to(void **state)
@@ -391,6 +439,7 @@ int main(void)
         TEST(properties_travel_on_unaltered_and_in_order),
         TEST(long_properties_are_cut_as_well),
         TEST(a_message_expires_and_its_time_is_counted_down),
+        TEST(publishes_that_cost_much_are_spread_over_turns),
         TEST(an_alias_stands_for_the_topic_it_was_last_set_to),
         TEST(what_was_announced_holds_after_a_reload),
     };

@@ -104,6 +104,10 @@ static ssize_t frames_receive(struct peer *peer, void *state, struct slice bytes
         if (!obey(peer, slice_of(bytes.at + done, len)))
             return -1;
         done += len;
+        if (stage.tired && done < bytes.len) {
+            peer_again(peer);
+            break;
+        }
     }
     return (ssize_t)done;
 }

@@ -250,6 +250,74 @@ static void test_one_peer_with_much_to_say_does_not_keep_others_waiting(void **u
     close(quiet);
 }
 
+static void send_swallows(int fd, int count)
+{
+    const uint8_t frame[] = {0, 0, 0, 1, ORDER_SWALLOW};
+    uint8_t many[16 * sizeof(frame)];
+    for (int i = 0; i < count; i++)
+        memcpy(many + (size_t)i * sizeof(frame), frame, sizeof(frame));
+    assert_int_equal(send(fd, many, (size_t)count * sizeof(frame), 0), count * 5);
+}
+
+static void test_who_is_put_off_goes_on_in_later_turns_and_the_loop_does_not_sleep(void **unused)
+{
+    (void)unused;
+    int loud = client_open(), quiet = client_open();
+    stage.tired = true;
+    unsigned turns = stage.turns;
+    uint64_t receives = loop_counts(stage.loop).receives;
+    send_swallows(loud, 16);
+    loop_step(stage.loop, true);
+    loop_step(stage.loop, true);
+    assert_in_range(stage.packets, 1, 2);
+    client_send_frame(quiet, ORDER_ECHO, 8); /* nobody waits for the rest of it */
+    client_expect_frame(quiet, ORDER_ECHO, 8);
+    assert_true(stage.packets < 12);
+    while (stage.packets < 17)
+        loop_step(stage.loop, true);
+    assert_true(stage.turns - turns >= 15);
+    assert_true(loop_counts(stage.loop).receives - receives <= 4); /* of what had come long ago */
+    stage.tired = false;
+    client_send_frame(loud, ORDER_ECHO, 8); /* and it is read again */
+    client_expect_frame(loud, ORDER_ECHO, 8);
+    close(loud);
+    close(quiet);
+}
+
+static void test_what_was_put_off_is_processed_before_the_end(void **unused)
+{
+    (void)unused;
+    int fd = client_open();
+    stage.tired = true;
+    send_swallows(fd, 9);
+    close(fd);
+    until(stage.closed == 1);
+    assert_int_equal(stage.packets, 9);
+    assert_int_equal(stage.loop->again_count, 0);
+}
+
+static void test_who_is_put_off_may_be_closed(void **unused)
+{
+    (void)unused;
+    int many[20], other = client_open();
+    for (int i = 0; i < 20; i++)
+        many[i] = client_open();
+    stage.tired = true;
+    for (int i = 0; i < 20; i++)
+        send_swallows(many[i], 16);
+    until(stage.loop->again_count == 20);
+    stage.victim = stage.peers[7];
+    client_send_frame(other, ORDER_VICTIM, 1);
+    until(stage.closed == 1);
+    until(stage.packets >= 19 * 16 + 1);
+    assert_true(stage.packets < 20 * 16 + 1);
+    send_swallows(many[0], 16); /* the stage closes with some put off */
+    until(stage.loop->again_count == 1);
+    for (int i = 0; i < 20; i++)
+        close(many[i]);
+    close(other);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, stage_setup, stage_teardown)
@@ -267,6 +335,9 @@ int main(void)
         TEST(test_what_came_before_a_failed_send_is_processed),
         TEST(test_a_failed_receive_closes_after_the_answer),
         TEST(test_one_peer_with_much_to_say_does_not_keep_others_waiting),
+        TEST(test_who_is_put_off_goes_on_in_later_turns_and_the_loop_does_not_sleep),
+        TEST(test_what_was_put_off_is_processed_before_the_end),
+        TEST(test_who_is_put_off_may_be_closed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
