@@ -13,6 +13,9 @@ void measure_now(struct crowd *crowd, struct measure *measure)
         .wall_ns = crowd_clock_ns(), .own_ns = gauge_own_cpu_ns(), .deliveries = crowd->deliveries};
     for (uint32_t i = 0; i < crowd->flow_count; i++)
         measure->published += crowd->flows[i].sent;
+    /* Of flows only: to ask each of 100,000 idle connections would be a load of its own. */
+    for (uint32_t i = 0; crowd->flow_count && i < crowd->count; i++)
+        measure->wire_bytes += transport_received(&crowd->members[i]->wire);
     if (!broker)
         return;
     int result = gauge_cpu(broker, &measure->broker_ns);
@@ -33,7 +36,8 @@ struct measure measure_since(struct crowd *crowd, const struct measure *start)
                             .deliveries = end.deliveries - start->deliveries,
                             .published = end.published - start->published,
                             .user_ticks = end.user_ticks - start->user_ticks,
-                            .system_ticks = end.system_ticks - start->system_ticks};
+                            .system_ticks = end.system_ticks - start->system_ticks,
+                            .wire_bytes = end.wire_bytes - start->wire_bytes};
 }
 
 static uint64_t deliveries_wanted;
@@ -79,6 +83,8 @@ void measure_report(struct crowd *crowd, const struct measure *measure, struct r
                    ticks ? 100 * (double)measure->system_ticks / (double)ticks : 0,
                    "% of that in the kernel");
     }
+    report_add(report, "wire_bytes_per_message", (double)measure->wire_bytes / messages,
+               "bytes of TCP received per delivery");
     report_add(report, "generator_cpu_us_per_message", (double)measure->own_ns / messages / 1e3,
                "us of this program per delivery");
 }

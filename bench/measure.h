@@ -9,6 +9,7 @@
 struct measure {
     uint64_t wall_ns, broker_ns, own_ns, deliveries, published;
     uint64_t user_ticks, system_ticks;
+    uint64_t wire_bytes; /* received by all that publish or subscribe */
 };
 
 /* The counters as they stand. */

@@ -2,8 +2,8 @@
 #include "bench/transport.h"
 
 #include <errno.h>
+#include <linux/tcp.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -83,6 +83,16 @@ static void tcp_close(struct wire *wire)
     if (wire->fd >= 0)
         close(wire->fd);
     wire->fd = -1;
+}
+
+uint64_t transport_received(const struct wire *wire)
+{
+    struct tcp_info info = {0};
+    socklen_t len = sizeof info;
+
+    if (wire->fd < 0 || getsockopt(wire->fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
+        return 0;
+    return info.tcpi_bytes_received;
 }
 
 const struct transport transport_tcp = {

@@ -35,6 +35,9 @@ struct transport {
 extern const struct transport transport_tcp;
 extern const struct transport transport_tls;
 
+/* Bytes that have come from the broker, as TCP counts them: what a layer adds included. */
+uint64_t transport_received(const struct wire *wire);
+
 /* Makes transport_tls ready for what the options say of it; once. Returns 0, or -1 after saying on
  * stderr what is wrong. */
 int transport_tls_start(const struct options *options);
