@@ -24,7 +24,9 @@ static const char *reach(const char *text)
 static const char *proven(const struct listener_settings *listener, const struct access *access)
 {
     bool certificate = listener->tls.client_certificate != TLS_CLIENT_NONE;
-    bool key = listener->tls.psk_file != NULL, password = access->users != NULL;
+    bool key = listener->tls.psk_file != NULL;
+    /* Where a certificate is required, whoever gets as far as a password has proven himself. */
+    bool password = access->users && listener->tls.client_certificate != TLS_CLIENT_REQUIRED;
     if (certificate && password)
         return key ? "who has a certificate, a pre-shared key or a password"
                    : "who has a certificate or a password";

@@ -212,8 +212,13 @@ static void log_connected(const struct mqtt_connection *c, const struct arrival 
         snprintf(expiry, sizeof expiry, "never");
     else
         snprintf(expiry, sizeof expiry, "%u s", (unsigned)arrival->expiry_s);
-    peer_log(c->peer, LOG_INFO, "connected: MQTT %s, keep-alive %u s, %s, session expiry %s%s",
-             mqtt_version_name((enum mqtt_version)packet->version), (unsigned)arrival->keep_alive_s,
+    char user[LOG_ESCAPED_SIZE] = "";
+    if (!arrival->identity->anonymous)
+        log_escape(user, sizeof user, identity_name(arrival->identity));
+    peer_log(c->peer, LOG_INFO,
+             "connected: MQTT %s, %s%s%s, keep-alive %u s, %s, session expiry %s%s",
+             mqtt_version_name((enum mqtt_version)packet->version), *user ? "user \"" : "anonymous",
+             user, *user ? "\"" : "", (unsigned)arrival->keep_alive_s,
              packet->clean_start                ? "clean start"
              : arrival->welcome.session_present ? "session resumed"
                                                 : "new session",

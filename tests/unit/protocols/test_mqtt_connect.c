@@ -15,7 +15,8 @@ static void connect_of_each_version_is_accepted(void **state)
     hears(stage_any(s, "10 [ s'MQTT' 05 02 003c 00 s'c' ]"), CONNACK_V5);
     assert_int_equal(broker_stats(s->world.broker)->clients_connected, 3);
     assert_true(world_logged(
-        &s->world, "c: connected: MQTT 5.0, keep-alive 60 s, clean start, session expiry 0 s"));
+        &s->world,
+        "c: connected: MQTT 5.0, anonymous, keep-alive 60 s, clean start, session expiry 0 s"));
 }
 
 static void connect_may_come_byte_by_byte(void **state)
@@ -243,8 +244,9 @@ static void session_expiry_is_capped_and_announced(void **state)
     hears(stage_any(s, "10 [ s'MQTT' 05 02 003c [ 11 00000064 ] s'b' ]"), CONNACK_V5);
     s->options.session_expiry_max = OPTION_UNLIMITED;
     hears(stage_any(s, "10 [ s'MQTT' 05 02 003c [ 11 ffffffff ] s'c' ]"), CONNACK_V5);
-    assert_true(world_logged(&s->world, "c: connected: MQTT 5.0, keep-alive 60 s, clean start, "
-                                        "session expiry never"));
+    assert_true(world_logged(&s->world,
+                             "c: connected: MQTT 5.0, anonymous, keep-alive 60 s, clean start, "
+                             "session expiry never"));
 }
 
 static void a_keep_alive_of_zero_or_above_the_maximum_is_replaced(void **state)
