@@ -45,10 +45,26 @@ static void the_words_say_who_may_come_in(void **state)
            "there are no users");
 }
 
+static void a_required_certificate_leaves_no_room_for_a_password(void **state)
+{
+    (void)state;
+    char name[] = "a", protocol[] = "mqtt", transport[] = "tls", to[ENTRY_SIZE];
+    struct listener_settings listener = {
+        .name = name, .protocol = protocol, .transport = transport};
+    struct users *some = (struct users *)&listener; /* only its being there counts */
+    const struct access access = {.refs = 1, .users = some};
+    listener.tls.client_certificate = TLS_CLIENT_OPTIONAL;
+    assert_non_null(strstr(entry_text(&listener, &access, "*:8883", to),
+                           "open to who has a certificate or a password"));
+    listener.tls.client_certificate = TLS_CLIENT_REQUIRED;
+    assert_null(strstr(entry_text(&listener, &access, "*:8883", to), "password"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_words_say_who_may_come_in),
+        cmocka_unit_test(a_required_certificate_leaves_no_room_for_a_password),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

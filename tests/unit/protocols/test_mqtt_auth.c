@@ -131,6 +131,7 @@ static void what_the_transport_has_proven_needs_no_password(void **state)
     peer->identity = identity;
     says(peer, V4("02", ""));
     hears(peer, "20 02 00 00");
+    assert_true(world_logged(&s->world, "connected: MQTT 3.1.1, user \"device\", "));
     struct peer *nobody = stage_any(s, V4("02", ""));
     hears(nobody, "20 02 00 05");
     is_closed(nobody);
