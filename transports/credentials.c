@@ -97,6 +97,7 @@ static int load_profile(const struct loading *loading)
     int oldest = settings->min_version == TLS_VERSION_13 ? WOLFSSL_TLSV1_3 : WOLFSSL_TLSV1_2;
     if (wolfSSL_CTX_SetMinVersion(profile, oldest) != WOLFSSL_SUCCESS)
         return refuse(loading, NULL, "the version is not to be had", 0);
+    loading->credentials->hybrid_first = numbers[0] == WOLFSSL_X25519MLKEM768;
     if (wolfSSL_CTX_set_groups(profile, numbers, count) != WOLFSSL_SUCCESS)
         return refuse(loading, NULL, "tls.groups: cannot be set", 0);
     /* One generator for all connections: to seed and to test one is a tenth of a handshake. */

@@ -18,6 +18,7 @@ struct credentials {
     struct psk_table *keys;   /* owned; NULL without psk_file */
     struct tls_settings wish; /* numbers only: every text in it is NULL */
     bool asks;                /* whether clients are asked for a certificate */
+    bool hybrid_first;        /* X25519MLKEM768 is the group of choice */
     int64_t expires_s;        /* when the first certificate of the chain expires, since 1970;
                                  INT64_MAX without one */
     char *loose;              /* a secret file that others may read; NULL: none. Owned */

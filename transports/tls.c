@@ -8,6 +8,7 @@
  * once it is done. */
 #include "transports/tls.h"
 
+#include "base/buffer.h"
 #include "base/hash.h"
 #include "base/random.h"
 #include "broker/auth.h"
@@ -15,6 +16,7 @@
 #include "transports/credentials_cert.h"
 #include "transports/peer_state.h"
 #include "transports/tls_cause.h"
+#include "transports/tls_hello.h"
 #include "transports/tls_keylog.h"
 #include "transports/tls_psk.h"
 #include "transports/tls_ticket.h"
@@ -52,6 +54,9 @@ struct handshake {
     struct credentials *credentials; /* a reference */
     struct identity *identity;       /* to be proven by the end; owned; may be NULL */
     struct evidence *evidence;       /* of it; owned */
+    struct buffer hello;             /* what there is of it, until it is whole */
+    bool heard;                      /* the hello has been read */
+    bool extended_master_secret;     /* and offers it */
     bool by_key;
     uint8_t first_len;
     uint8_t first[TLS_FIRST_SIZE];
@@ -101,6 +106,7 @@ static bool take_identity(struct handshake *handshake, struct identity *identity
 {
     struct evidence *evidence = malloc(sizeof(*evidence) + certificate.len);
     identity_unref(handshake->identity);
+    buffer_clear(&handshake->hello);
     free(handshake->evidence);
     handshake->identity = identity;
     handshake->evidence = evidence;
@@ -306,6 +312,7 @@ static void forget_handshake(struct peer *peer, struct tls *tls)
     wolfSSL_set_psk_callback_ctx(tls->ssl, NULL);
     credentials_unref(handshake->credentials);
     identity_unref(handshake->identity);
+    buffer_clear(&handshake->hello);
     free(handshake->evidence);
     free(handshake);
 }
@@ -458,14 +465,78 @@ static void handshake_failed(struct peer *peer, struct tls *tls, int error)
     give_up(peer, tls, kind, cause);
 }
 
+static const char no_master_secret[] = "client offered TLS 1.2 without the extended master secret";
+
+/* RFC 9325 section 3.5: TLS 1.2 only with the extended master secret, which wolfSSL offers but does
+ * not ask for. The alert is ours: nothing is encrypted yet. */
+static void refuse_master_secret(struct peer *peer, struct tls *tls)
+{
+    static const uint8_t handshake_failure[] = {21, 3, 3, 0, 2, 2, 40};
+    layer_emit(peer, slice_of(handshake_failure, sizeof(handshake_failure)));
+    char cause[TLS_CAUSE_SIZE];
+    snprintf(cause, sizeof(cause), "%s (sent alert handshake_failure)", no_master_secret);
+    give_up(peer, tls, TLS_FAILED_PARAMETERS, cause);
+}
+
+/* wolfSSL takes a group that the client has sent a share of before one that it only names. For the
+ * hybrid, another round trip is worth it: with nothing else to choose, wolfSSL asks for its share.
+ */
+static bool prefer_hybrid(struct tls *tls)
+{
+    int only = WOLFSSL_X25519MLKEM768;
+    return wolfSSL_set_groups(tls->ssl, &only, 1) == WOLFSSL_SUCCESS;
+}
+
+/* Judges the hello once it is whole; until then it is kept. Returns whether wolfSSL may go on. */
+static bool hear_hello(struct peer *peer, struct tls *tls)
+{
+    struct handshake *handshake = tls->handshake;
+    struct slice *wire = &home_of(peer)->wire;
+    struct tls_hello hello = {0};
+    if (handshake->heard)
+        return true;
+    if (handshake->hello.len > 0) {
+        if (buffer_append(&handshake->hello, *wire) != 0) {
+            peer_close(peer, "out of memory");
+            return false;
+        }
+        *wire = buffer_slice(&handshake->hello);
+    }
+    enum tls_hello_state state = tls_hello_read(*wire, WOLFSSL_X25519MLKEM768, &hello);
+    if (state == TLS_HELLO_PART) {
+        if (handshake->hello.len == 0 && buffer_append(&handshake->hello, *wire) != 0)
+            peer_close(peer, "out of memory");
+        *wire = SLICE_EMPTY;
+        return false;
+    }
+    handshake->heard = true;
+    handshake->extended_master_secret = hello.extended_master_secret;
+    const struct credentials *credentials = handshake->credentials;
+    if (state == TLS_HELLO_WHOLE && hello.version == 0x0303 && !hello.tls_13 &&
+        !hello.extended_master_secret && credentials->wish.min_version == TLS_VERSION_12) {
+        refuse_master_secret(peer, tls);
+        return false;
+    }
+    return !credentials->hybrid_first || !hello.tls_13 || !hello.names_group ||
+           hello.shares_group || prefer_hybrid(tls);
+}
+
 /* As far as the bytes reach. Returns whether the handshake is done. */
 static bool shake_hands(struct peer *peer, struct tls *tls)
 {
     struct tls_home *home = home_of(peer);
+    if (!hear_hello(peer, tls))
+        return false;
     home->steps++;
     home->tickets.now_ms = peer_now_ms(peer);
     note_first(tls->handshake, home->wire);
     int ret = wolfSSL_accept(tls->ssl);
+    if (ret == WOLFSSL_SUCCESS && wolfSSL_version(tls->ssl) != TLS1_3_VERSION &&
+        !tls->handshake->extended_master_secret) {
+        /* a hello that only wolfSSL could read */
+        give_up(peer, tls, TLS_FAILED_PARAMETERS, no_master_secret);
+        return false;
+    }
     if (ret == WOLFSSL_SUCCESS) {
         handshake_done(peer, tls);
         return true;
@@ -473,6 +544,8 @@ static bool shake_hands(struct peer *peer, struct tls *tls)
     int error = wolfSSL_get_error(tls->ssl, ret);
     if (error != WOLFSSL_ERROR_WANT_READ)
         handshake_failed(peer, tls, error);
+    else
+        buffer_clear(&tls->handshake->hello); /* all of it has been read */
     return false;
 }
 

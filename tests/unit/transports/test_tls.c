@@ -99,6 +99,41 @@ static void the_post_quantum_group_is_preferred(void **unused)
     stage_close();
 }
 
+static void the_post_quantum_group_is_asked_for(void **unused)
+{
+    (void)unused;
+    open_on(plain_server);
+    int offered[] = {WOLFSSL_ECC_X25519, WOLFSSL_X25519MLKEM768};
+    for (int count = 1; count <= 2; count++) { /* first it is not even named */
+        struct tls_guest client;
+        tls_client_open(&client, WOLFSSL_TLSV1_3);
+        assert_int_equal(wolfSSL_set_groups(client.ssl, offered, count), WOLFSSL_SUCCESS);
+        assert_int_equal(wolfSSL_UseKeyShare(client.ssl, WOLFSSL_ECC_X25519), WOLFSSL_SUCCESS);
+        assert_true(tls_client_shake(&client));
+        assert_string_equal(wolfSSL_get_curve_name(client.ssl),
+                            count == 1 ? "X25519" : "X25519MLKEM768");
+        tls_client_echo(&client, 100);
+        tls_client_close(&client);
+    }
+    stage_close();
+}
+
+static void no_extended_master_secret_no_tls_12(void **unused)
+{
+    (void)unused;
+    open_on(plain_server);
+    struct tls_guest client;
+    tls_client_open(&client, WOLFSSL_TLSV1_2);
+    assert_int_equal(wolfSSL_DisableExtendedMasterSecret(client.ssl), WOLFSSL_SUCCESS);
+    assert_false(tls_client_shake(&client));
+    assert_int_equal(client.alert, 40); /* handshake_failure */
+    assert_non_null(strstr(stage.why, "without the extended master secret"));
+    assert_int_equal(counts().failed[TLS_FAILED_PARAMETERS], 1);
+    tls_client_close(&client);
+    assert_int_equal(counts().half_open, 0);
+    stage_close();
+}
+
 static void tickets_resume(void **unused)
 {
     (void)unused;
@@ -699,6 +734,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(content_passes_in_both_versions),
         cmocka_unit_test(the_post_quantum_group_is_preferred),
+        cmocka_unit_test(the_post_quantum_group_is_asked_for),
+        cmocka_unit_test(no_extended_master_secret_no_tls_12),
         cmocka_unit_test(tickets_resume),
         cmocka_unit_test(a_ticket_of_another_listener_is_worth_nothing),
         cmocka_unit_test(the_application_protocol_is_agreed_or_refused),
