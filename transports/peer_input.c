@@ -9,6 +9,7 @@
 #include "transports/peer_state.h"
 
 #include "broker/stats.h"
+#include "transports/socket.h"
 #include <errno.h>
 #include <stdlib.h>
 
@@ -159,6 +160,8 @@ static void feed_layer(struct peer *peer, struct slice wire)
     do {
         struct writer plain = writer_of(loop->plain + room_in_front(peer), LOOP_READ_MAX);
         result = layer->receive(peer, peer_layer_state(peer), &wire, &plain);
+        if (writer_len(&plain) > 0)
+            peer->flags |= PEER_HEARD;
         if (writer_len(&plain) > 0 && !(peer->flags & PEER_CLOSING))
             feed(peer, loop->plain, writer_len(&plain));
     } while (result == LAYER_MORE && !(peer->flags & PEER_CLOSING));
@@ -168,6 +171,9 @@ static void feed_layer(struct peer *peer, struct slice wire)
         peer_close(peer, "peer closed the connection");
     if (peer->out.len > 0)
         peer_output_due(peer); /* the layer may be ready for it now */
+    /* The last words of a handshake get no answer, and the first packet may wait behind them. */
+    if (!(peer->flags & PEER_HEARD) && peer->port && peer_backlog(peer) == 0)
+        socket_acknowledge(peer->fd);
 }
 
 /* One receive. Returns what recv does, with -errno for -1. */

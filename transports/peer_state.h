@@ -34,6 +34,7 @@ enum peer_flag {
     PEER_WATCH_WRITE = 1 << 13,
     PEER_WAITS = 1 << 14,                /* for its password to be verified */
     PEER_AGAIN = 1 << 15,                /* in loop.again: for the next turn */
+    PEER_HEARD = 1 << 16,                /* plain bytes have come out of its layer */
     PEER_HELD = PEER_WAITS | PEER_AGAIN, /* either: not read, and not offered anything */
 };
 

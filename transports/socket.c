@@ -225,6 +225,11 @@ void socket_close(struct socket *s)
     s->fd = -1;
 }
 
+void socket_acknowledge(int fd)
+{
+    switch_on(fd, IPPROTO_TCP, TCP_QUICKACK);
+}
+
 static char *ip_address(char *to, size_t size, int family, const void *bytes, unsigned port)
 {
     static const uint8_t coat[12] = {[10] = 0xff, [11] = 0xff};

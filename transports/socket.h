@@ -27,6 +27,10 @@ int socket_inherit(struct socket *socket, int fd, char *why, size_t why_size);
 /* Closes, and removes the socket file if it is ours. Idempotent. */
 void socket_close(struct socket *socket);
 
+/* Acknowledges at once what a connected TCP socket has received: for an other end that sends
+ * nothing more until then (Nagle), while we have nothing to say that could carry it. */
+void socket_acknowledge(int fd);
+
 /* An address as text: "192.0.2.7:50112", "[2001:db8::1]:50112", "unix:/path", "unix"; IPv4 in an
  * IPv6 coat is shown as IPv4. Returns `to`. */
 char *socket_address(char *to, size_t size, const struct sockaddr_storage *address);
