@@ -29,6 +29,7 @@ enum {
     STEPS_PER_TURN = 64, /* about a millisecond of signatures */
     RECORD_MAX = 16384,
     FAILURES_LOGGED = 10, /* a second */
+    REFUSALS_LOGGED = 1,
 };
 
 /* What the peers of a listener share. */
@@ -36,9 +37,10 @@ struct tls_home {
     struct credentials *credentials; /* for handshakes that begin now */
     struct tickets tickets;
     struct tls_counts counts;
-    uint64_t turn, steps;     /* handshake steps in that turn */
-    struct log_rate failures; /* logged at a bounded rate: strangers cause them */
-    struct slice wire;        /* what receive was given and wolfSSL has not read yet */
+    uint64_t turn, steps; /* handshake steps in that turn */
+    /* logged at a bounded rate: strangers cause them */
+    struct log_rate failures, refusals;
+    struct slice wire; /* what receive was given and wolfSSL has not read yet */
 };
 
 /* What has proven the peer's identity, to be judged again when credentials change. */
@@ -359,6 +361,17 @@ static struct handshake *handshake_new(struct peer *peer)
     return handshake;
 }
 
+static void log_full(struct peer *peer, struct tls_home *home)
+{
+    uint32_t missed;
+    if (!log_rate_allows(&home->refusals, peer_now_ms(peer), REFUSALS_LOGGED, &missed))
+        return;
+    peer_log(peer, LOG_WARNING, "refused: %llu handshakes are under way, and half_open is no more",
+             (unsigned long long)home->counts.half_open);
+    if (missed)
+        peer_log(peer, LOG_WARNING, "%u more refusals like this were not logged", missed);
+}
+
 static int tls_open(struct peer *peer, void *state)
 {
     struct tls *tls = state;
@@ -369,6 +382,7 @@ static int tls_open(struct peer *peer, void *state)
     snprintf(alpn, sizeof(alpn), "%s", peer_protocol(peer)->name);
     if (home->counts.half_open >= home->credentials->wish.half_open) {
         home->counts.refused++;
+        log_full(peer, home);
         return -EBUSY;
     }
     tls->ssl = wolfSSL_new(home->credentials->profile);
