@@ -1,14 +1,20 @@
 /* listener: see listener.h. Where peers come from.
  *
- * Invariants: `peers` and `connections` hold every peer that is not gone; while `retry` is set or
+ * Whoever has not been let in yet is a stranger. There is room for some, and when they are too many
+ * the oldest goes: so those who come to say nothing cannot keep anybody out.
+ *
+ * Invariants: `peers` and `strangers` hold every peer that is not gone, `connections` counts them;
+ * `sources` counts them by source, unless per_source is unlimited; while `retry` is set or
  * the listener is stopped, its socket is not polled. */
 #include "transports/listener.h"
 
 #include "broker/stats.h"
 #include "transports/peer_state.h"
+#include "transports/source.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum {
@@ -64,6 +70,18 @@ static void pause_accepting(struct listener *listener, int error)
     log_rated(listener, &listener->pauses, text);
 }
 
+/* Closes the oldest stranger. False when there is none. */
+static bool displace(struct listener *listener, const char *why)
+{
+    struct list *oldest = list_first(&listener->strangers);
+    if (!oldest)
+        return false;
+    listener->counts.displaced++;
+    peer_life_kill(list_item(oldest, struct peer, siblings), "gave way to a newer connection");
+    log_rated(listener, &listener->displacements, why);
+    return true;
+}
+
 static void refuse(struct listener *listener, int fd, const struct sockaddr_storage *from,
                    const char *why)
 {
@@ -80,13 +98,38 @@ static void admit(struct listener *listener, int fd, const struct sockaddr_stora
     listener->pause_ms = 0;
     listener->counts.accepted++;
     listener->stats->connections_accepted++;
-    if (listener->connections >= listener->settings.max_connections) {
+    if (listener->connections >= listener->settings.max_connections &&
+        !displace(listener, "max_connections is reached: the oldest stranger gives way")) {
         refuse(listener, fd, from, "max_connections is reached");
         return;
     }
     int error = peer_life_admit(listener, fd, from);
     if (error)
-        refuse(listener, fd, from, strerror(-error));
+        refuse(listener, fd, from, error == -EUSERS ? "per_source is reached" : strerror(-error));
+    while (listener->stranger_count > listener->strangers_max)
+        displace(listener, "too many connections that were not let in yet: the oldest gives way");
+}
+
+/* Whether as many as accept_rate allows have been accepted in this second; if so, the others wait
+ * in the kernel for the next one. */
+static bool is_hurried(struct listener *listener)
+{
+    uint64_t second = listener->loop->now_ms / 1000;
+    if (listener->second != second)
+        listener->accepted_in_second = 0;
+    listener->second = second;
+    if (listener->accepted_in_second < listener->settings.accept_rate)
+        return false;
+    listener->counts.hurried++;
+    uv_poll_stop(&listener->poll);
+    timer_set(&listener->loop->wheel, &listener->retry, (second + 1) * 1000);
+    log_rated(listener, &listener->pauses, "accept_rate is reached: more are accepted next second");
+    return true;
+}
+
+static bool lacks_descriptors(int error)
+{
+    return error == EMFILE || error == ENFILE;
 }
 
 /* Whether somebody gave up between connecting and being accepted, which is nobody's fault. */
@@ -99,20 +142,24 @@ static bool is_passing(int error)
 
 static void accept_some(struct listener *listener)
 {
-    for (int n = 0; n < ACCEPTS_MAX && !listener->stopped; n++) {
+    for (int n = 0; n < ACCEPTS_MAX && !listener->stopped && !is_hurried(listener); n++) {
         struct sockaddr_storage from = {.ss_family = AF_UNIX};
         socklen_t length = sizeof(from);
         int fd = accept4(listener->socket.fd, (struct sockaddr *)&from, &length,
                          SOCK_NONBLOCK | SOCK_CLOEXEC);
         listener->loop->counts.accepts++;
+        int error = fd < 0 ? errno : 0;
         if (fd >= 0) {
+            listener->accepted_in_second++;
             admit(listener, fd, &from);
             continue;
         }
-        if (is_passing(errno))
+        if (is_passing(error) ||
+            (lacks_descriptors(error) &&
+             displace(listener, "no descriptors are left: the oldest stranger gives way")))
             continue;
-        if (errno != EAGAIN)
-            pause_accepting(listener, errno);
+        if (error != EAGAIN)
+            pause_accepting(listener, error);
         return;
     }
 }
@@ -130,6 +177,16 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 }
 
 /* ---- opening ---- */
+
+/* Strangers of one listener take a fifth of all descriptors at most. */
+static uint64_t strangers_max(const struct listener_settings *settings)
+{
+    struct rlimit limit;
+    uint64_t share = settings->strangers;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur / 5 < share)
+        share = limit.rlim_cur / 5;
+    return share ? share : 1;
+}
 
 static int copy_text(char **to, const char *from)
 {
@@ -211,6 +268,7 @@ static void release(struct listener *listener)
     if (listener->fresh)
         listener->stack->layer->unshare(listener->fresh);
     socket_close(&listener->socket);
+    sources_clear(&listener->sources);
     clear_settings(&listener->settings);
     free(listener);
 }
@@ -227,6 +285,9 @@ static struct listener *make(struct loop *loop, const struct listener_settings *
     listener->stats = service->stats;
     listener->socket.fd = -1;
     list_init(&listener->peers);
+    list_init(&listener->strangers);
+    sources_init(&listener->sources);
+    listener->strangers_max = strangers_max(settings);
     timer_init(&listener->retry, on_retry);
     if (copy_settings(&listener->settings, settings) != 0) {
         release(listener);
@@ -319,11 +380,28 @@ void listener_inspect(const struct listener *listener, int64_t now_s,
         listener->stack->layer->inspect(listener->shared, now_s, warn, to);
 }
 
+/* From no limit to one, who is here already must be counted; without memory some are not. */
+static void change_per_source(struct listener *listener, uint64_t per_source)
+{
+    bool counted = listener->settings.per_source != OPTION_UNLIMITED;
+    struct list *const lists[] = {&listener->peers, &listener->strangers};
+    listener->settings.per_source = per_source;
+    if (per_source == OPTION_UNLIMITED)
+        sources_clear(&listener->sources);
+    for (size_t i = 0; i < 2 && !counted && per_source != OPTION_UNLIMITED; i++)
+        list_each(link, lists[i]) sources_enter(
+            &listener->sources, list_item(link, struct peer, siblings), OPTION_UNLIMITED);
+}
+
 void listener_apply(struct listener *listener, const struct listener_settings *settings,
                     const void *options)
 {
     listener->settings.anonymous = settings->anonymous;
     listener->settings.max_connections = settings->max_connections;
+    listener->settings.strangers = settings->strangers;
+    listener->strangers_max = strangers_max(settings);
+    listener->settings.accept_rate = settings->accept_rate;
+    change_per_source(listener, settings->per_source);
     listener->settings.out_buffer = settings->out_buffer;
     listener->settings.stall_timeout = settings->stall_timeout;
     listener->service.options = options;
@@ -384,8 +462,9 @@ void listener_stop(struct listener *listener)
         return;
     loop_enter(listener->loop);
     stop_accepting(listener);
-    list_each(link, &listener->peers) /* nobody leaves the list before the turn ends */
-        stop_peer(list_item(link, struct peer, siblings));
+    /* Nobody leaves a list before the turn ends. */
+    list_each(link, &listener->peers) stop_peer(list_item(link, struct peer, siblings));
+    list_each(link, &listener->strangers) stop_peer(list_item(link, struct peer, siblings));
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -401,7 +480,7 @@ void listener_close(struct listener *listener)
     loop_enter(listener->loop);
     if (!listener->stopped)
         stop_accepting(listener);
-    while ((first = list_first(&listener->peers)))
+    while ((first = list_first(&listener->peers)) || (first = list_first(&listener->strangers)))
         peer_life_kill(list_item(first, struct peer, siblings), "the listener is closed");
     uv_close((uv_handle_t *)&listener->poll, on_closed);
 }

@@ -35,8 +35,8 @@ int listener_prepare(struct listener *listener, const struct listener_settings *
 void listener_discard(struct listener *listener);
 
 /* Takes over what was prepared, and what a reload may change: anonymous, max_connections,
- * out_buffer, stall_timeout, and the protocol's options (borrowed like the first ones). All else in
- * `settings` is ignored. */
+ * strangers, per_source, accept_rate, out_buffer, stall_timeout, and the protocol's options
+ * (borrowed like the first ones). All else in `settings` is ignored. */
 void listener_apply(struct listener *listener, const struct listener_settings *settings,
                     const void *options);
 
@@ -61,7 +61,9 @@ char *listener_address(const struct listener *listener, char *to, size_t size);
 /* Never go down. */
 struct listener_counts {
     uint64_t accepted;
-    uint64_t refused;   /* accepted and closed at once: max_connections, or no memory */
+    uint64_t refused;   /* accepted and closed at once: max_connections, per_source or no memory */
+    uint64_t displaced; /* strangers closed to make room for newer ones */
+    uint64_t hurried;   /* times that accepting paused because of accept_rate */
     uint64_t back_offs; /* times that accepting paused for want of descriptors or memory */
     uint64_t stalled;   /* closed because they did not read for stall_timeout */
 };

@@ -13,6 +13,9 @@ struct listener_settings {
     char *mountpoint; /* prefix in front of every topic of this listener; "" for none */
     bool anonymous;   /* whether someone without credentials may enter */
     uint64_t max_connections;
+    uint64_t strangers;      /* connections at once that their protocol does not know yet */
+    uint64_t per_source;     /* connections at once of one IPv4 address or IPv6 /64 */
+    uint64_t accept_rate;    /* connections accepted in a second */
     uint64_t backlog;        /* of listen(2) */
     uint64_t out_buffer;     /* bytes that a slow peer may leave unread before deliveries wait */
     uint64_t stall_timeout;  /* ms without progress of a full peer before it is closed */

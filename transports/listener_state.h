@@ -3,6 +3,7 @@
 #define SIOTD_TRANSPORTS_LISTENER_STATE_H
 
 #include "base/log.h"
+#include "base/map.h"
 #include "transports/listener.h"
 #include "transports/loop_state.h"
 #include "transports/socket.h"
@@ -21,11 +22,16 @@ struct listener {
                              prepared; NULL without */
     struct socket socket; /* fd -1 once stopped */
     bool stopped;
-    struct list peers; /* peer.siblings */
-    size_t connections;
+    struct list peers;     /* peer.siblings; those known to their protocol */
+    struct list strangers; /* the others, oldest first */
+    size_t connections, stranger_count;
+    uint64_t strangers_max; /* settings.strangers, or what the descriptors allow */
+    struct map sources;     /* connections by source; empty while per_source is unlimited */
+    uint64_t second;        /* the last in which something was accepted, and how much */
+    uint64_t accepted_in_second;
     struct timer retry; /* set while accepting pauses */
     uint64_t pause_ms;  /* of the last pause; 0 when all is well */
-    struct log_rate refusals, pauses;
+    struct log_rate refusals, pauses, displacements;
     struct listener_counts counts;
 };
 

@@ -85,6 +85,17 @@ bool peer_is_closing(const struct peer *peer)
     return peer->flags & PEER_CLOSING;
 }
 
+void peer_known(struct peer *peer)
+{
+    struct listener *listener = peer_home(peer);
+    if (peer->flags & PEER_KNOWN)
+        return;
+    peer->flags |= PEER_KNOWN;
+    listener->stranger_count--;
+    list_remove(&peer->siblings);
+    list_append(&listener->peers, &peer->siblings);
+}
+
 void peer_deadline(struct peer *peer, uint64_t due_ms)
 {
     if (peer->flags & PEER_ENDED) /* the timer is ours now */

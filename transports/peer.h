@@ -76,6 +76,10 @@ bool peer_is_entitled(struct peer *peer);
 bool peer_prove(struct peer *peer, const struct access *access, struct slice user,
                 struct slice password);
 
+/* The peer has made itself known to its protocol (MQTT: its CONNECT has been accepted). Until then
+ * it is a stranger, and the listener's oldest stranger goes when there are too many. */
+void peer_known(struct peer *peer);
+
 /* Called in receive, which then returns with what it has not begun: that is offered again in the
  * next turn, after everybody else's bytes, without new ones having to come. Until then the peer is
  * not read and receive is not called. For work that would keep everybody else waiting. */

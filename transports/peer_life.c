@@ -6,6 +6,7 @@
  * second at most. */
 #include "transports/peer_state.h"
 #include "transports/proof.h"
+#include "transports/source.h"
 
 #include "broker/auth.h"
 #include "broker/stats.h"
@@ -86,18 +87,24 @@ static struct peer *make(struct listener *listener, int fd, const struct sockadd
     const struct layer *layer = listener->stack->layer;
     if (layer)
         size = peer_aligned(size) + peer_aligned(sizeof(struct layered)) + layer->state_size;
+    bool limited = listener->settings.per_source != OPTION_UNLIMITED;
     struct peer *peer = calloc(1, size);
     *error = -ENOMEM;
     if (!peer)
         return NULL;
     *error = keep_address(peer, from);
-    if (*error == 0)
+    peer->poll.data = listener;
+    if (*error == 0 && limited)
+        *error = sources_enter(&listener->sources, peer, listener->settings.per_source);
+    if (*error == 0) {
         *error = uv_poll_init(&listener->loop->uv, &peer->poll, fd);
+        if (*error && limited)
+            sources_leave(&listener->sources, peer);
+    }
     if (*error) {
         release(peer);
         return NULL;
     }
-    peer->poll.data = listener;
     peer->fd = fd;
     list_init(&peer->siblings);
     list_init(&peer->turn);
@@ -125,7 +132,8 @@ int peer_life_admit(struct listener *listener, int fd, const struct sockaddr_sto
     struct peer *peer = make(listener, fd, from, &error);
     if (!peer)
         return error;
-    list_append(&listener->peers, &peer->siblings);
+    list_append(&listener->strangers, &peer->siblings);
+    listener->stranger_count++;
     listener->connections++;
     listener->stats->sockets++;
     open_up(peer);
@@ -315,6 +323,9 @@ void peer_life_drop(struct peer *peer)
     if (listener->stack->layer)
         identity_unref(peer_layered(peer)->identity);
     free(peer->why);
+    if (listener->settings.per_source != OPTION_UNLIMITED)
+        sources_leave(&listener->sources, peer);
+    listener->stranger_count -= !(peer->flags & PEER_KNOWN);
     listener->connections--;
     listener->stats->sockets--;
     uv_close((uv_handle_t *)&peer->poll,

@@ -32,9 +32,10 @@ enum peer_flag {
     PEER_IPV6 = 1 << 11,       /* address.ipv6 is used */
     PEER_WATCH_READ = 1 << 12, /* what libuv polls for */
     PEER_WATCH_WRITE = 1 << 13,
-    PEER_WAITS = 1 << 14,                /* for its password to be verified */
-    PEER_AGAIN = 1 << 15,                /* in loop.again: for the next turn */
-    PEER_HEARD = 1 << 16,                /* plain bytes have come out of its layer */
+    PEER_WAITS = 1 << 14, /* for its password to be verified */
+    PEER_AGAIN = 1 << 15, /* in loop.again: for the next turn */
+    PEER_HEARD = 1 << 16, /* plain bytes have come out of its layer */
+    PEER_KNOWN = 1 << 17, /* peer_known has been called: in listener.peers, else in .strangers */
     PEER_HELD = PEER_WAITS | PEER_AGAIN, /* either: not read, and not offered anything */
 };
 
@@ -48,7 +49,7 @@ struct strain {
 
 struct peer {
     uv_poll_t poll;        /* data: the listener */
-    struct list siblings;  /* in listener.peers */
+    struct list siblings;  /* in listener.peers or .strangers */
     struct list turn;      /* in loop.dirty or loop.ending */
     struct timer deadline; /* the protocol's; from ended on, ours */
     struct outgoing out;   /* what the protocol has appended */
@@ -123,7 +124,8 @@ static inline void *peer_layer_state(const struct peer *peer)
 /* ---- peer_life.c ---- */
 
 /* Makes a peer of an accepted socket and opens its protocol. Returns 0, or -errno with the socket
- * still the caller's. `from` is its address. */
+ * still the caller's: -EUSERS when its source has as many as it may (per_source). `from` is its
+ * address. */
 int peer_life_admit(struct listener *listener, int fd, const struct sockaddr_storage *from);
 
 /* The transport has lost the peer: as peer_close, and nothing more can be sent. `error` is an

@@ -11,6 +11,7 @@
 #include "broker/auth.h"
 #include "transports/password.h"
 #include "transports/peer_state.h"
+#include "transports/source.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -26,7 +27,7 @@ enum {
 
 /* Where failures come from. */
 struct source {
-    uint8_t key[9]; /* 4 and an address, 6 and a network, 0 for unix sockets */
+    uint8_t key[SOURCE_KEY_SIZE];
     uint32_t failures;
     uint32_t checks; /* delayed now */
     uint64_t failed_ms;
@@ -38,7 +39,7 @@ struct check {
     struct timer timer; /* while delayed */
     struct proofs *proofs;
     struct peer *peer; /* NULL: has gone */
-    uint8_t source[9];
+    uint8_t source[SOURCE_KEY_SIZE];
     bool delayed, known, right;          /* known: there is such a user, and the record is his */
     size_t user_len, password_len, size; /* of `text` */
     char *record;                        /* in text */
@@ -62,27 +63,15 @@ static struct slice source_key(const void *item)
     return slice_of(source->key, sizeof source->key);
 }
 
-static void name_source(const struct peer *peer, uint8_t key[9])
-{
-    memset(key, 0, 9);
-    if (peer->flags & PEER_IPV6) {
-        key[0] = 6;
-        memcpy(key + 1, *peer->address.ipv6, 8);
-    } else if (peer_home(peer)->socket.family != AF_UNIX) {
-        key[0] = 4;
-        memcpy(key + 1, peer->address.ipv4, 4);
-    }
-}
-
 static bool is_forgiven(const struct source *source, uint64_t now_ms)
 {
     return source->checks == 0 && now_ms - source->failed_ms > FORGIVE_AFTER_MS;
 }
 
 /* The source, unless it has been forgiven. */
-static struct source *disgraced(const struct proofs *proofs, const uint8_t key[9])
+static struct source *disgraced(const struct proofs *proofs, const uint8_t key[SOURCE_KEY_SIZE])
 {
-    struct source *source = map_find(&proofs->sources, slice_of(key, 9));
+    struct source *source = map_find(&proofs->sources, slice_of(key, SOURCE_KEY_SIZE));
     return source && !is_forgiven(source, proofs->loop->now_ms) ? source : NULL;
 }
 
@@ -96,9 +85,9 @@ static void forget_forgiven(struct proofs *proofs)
         }
 }
 
-static void note_failure(struct proofs *proofs, const uint8_t key[9])
+static void note_failure(struct proofs *proofs, const uint8_t key[SOURCE_KEY_SIZE])
 {
-    struct source *source = map_find(&proofs->sources, slice_of(key, 9));
+    struct source *source = map_find(&proofs->sources, slice_of(key, SOURCE_KEY_SIZE));
     if (!source && proofs->sources.count >= SOURCES_MAX)
         forget_forgiven(proofs);
     if (!source && proofs->sources.count < SOURCES_MAX) {
@@ -182,7 +171,7 @@ static struct check *check_new(struct proofs *proofs, struct peer *peer, struct 
     check->work.data = check;
     list_init(&check->link);
     timer_init(&check->timer, on_delay_over);
-    name_source(peer, check->source);
+    source_name(peer, check->source);
     proofs->count++;
     return check;
 }
@@ -309,11 +298,11 @@ void peer_proof_failed(struct peer *peer, struct slice user)
 {
     struct proofs *proofs = proofs_of(peer_loop(peer));
     char name[LOG_ESCAPED_SIZE], address[PEER_ADDRESS_SIZE], more[64] = "";
-    uint8_t key[9];
+    uint8_t key[SOURCE_KEY_SIZE];
     uint32_t missed = 0;
     if (!proofs)
         return;
-    name_source(peer, key);
+    source_name(peer, key);
     note_failure(proofs, key);
     if (!log_rate_allows(&proofs->rate, proofs->loop->now_ms, LINES_PER_SECOND, &missed))
         return;

@@ -12,6 +12,7 @@ enum { WHY_MAX = 256 };
 void mqtt_connection_announce(struct mqtt_connection *c)
 {
     char address[PEER_ADDRESS_SIZE];
+    peer_known(c->peer);
     broker_client_event(c->broker, c->session, true, slice_of_str(peer_address(c->peer, address)),
                         NULL);
 }

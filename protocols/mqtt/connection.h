@@ -62,7 +62,7 @@ static inline bool mqtt_is_client(const struct mqtt_connection *c)
     return c->session != NULL;
 }
 
-/* The CONNACK is out: the world hears of the new client. */
+/* The CONNACK is out: the listener and the world hear of the new client. */
 void mqtt_connection_announce(struct mqtt_connection *c);
 
 /* Gives the session back to the core, with its will or without, and tells the world why. Harmless

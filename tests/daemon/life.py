@@ -107,6 +107,18 @@ class Life(unittest.TestCase):
                 self.assertRegex(log, rf"error .*second.*127\.0\.0\.1:{two}.*in use")
                 self.assertNotIn("siotd: ready", log)
 
+    def test_silent_strangers_keep_nobody_out(self):
+        """They take a fifth of the descriptors; the oldest gives way."""
+        port = free_port()
+        with Siotd(config(port), launcher=("prlimit", "--nofile=64:64")) as siotd:
+            silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(60)]
+            begin = time.monotonic()
+            self.assertTrue(enters(port))
+            self.assertLess(time.monotonic() - begin, 3)
+            self.assertIn("the oldest gives way", siotd.log())
+            for connection in silent:
+                connection.close()
+
     def test_a_log_that_cannot_be_opened_is_status_1(self):
         with Siotd(config(free_port(), rest="log: {to: /nowhere/at/all}"),
                    await_ready=False) as siotd:

@@ -208,6 +208,12 @@ void peer_say(struct peer *peer, struct slice bytes)
     reap(world);
 }
 
+void peer_known(struct peer *peer)
+{
+    assert(!peer->known);
+    peer->known = true;
+}
+
 void peer_again(struct peer *peer)
 {
     peer->again = true;

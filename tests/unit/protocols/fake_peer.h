@@ -43,6 +43,7 @@ struct peer {
     bool revoked;                    /* what peer_is_entitled denies */
     bool busy;                       /* peer_prove finds no room */
     bool proving;                    /* peer_prove has begun: nothing is handed over */
+    bool known;                      /* peer_known has been called */
     bool again;                      /* peer_again: the same until the next turn */
     char user[64], password[64];     /* what it was given */
     int proofs_failed;               /* calls of peer_proof_failed */

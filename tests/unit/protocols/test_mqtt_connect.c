@@ -303,11 +303,22 @@ static void a_refused_connect_disturbs_nobody(void **state)
     is_open(first);
 }
 
+static void a_stranger_is_known_once_its_connect_is_accepted(void **state)
+{
+    struct stage *s = *state;
+    s->world.listener.anonymous = false;
+    assert_false(stage_any(s, "10 [ s'MQTT' 04 02 003c s'a' ]")->known);
+    s->world.listener.anonymous = true;
+    assert_false(stage_any(s, "10 20 s'MQTT' 04")->known);
+    assert_true(stage_any(s, "10 [ s'MQTT' 04 02 003c s'a' ]")->known);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, stage_setup, stage_teardown)
     const struct CMUnitTest tests[] = {
         TEST(connect_of_each_version_is_accepted),
+        TEST(a_stranger_is_known_once_its_connect_is_accepted),
         TEST(connect_may_come_byte_by_byte),
         TEST(packets_right_behind_connect_are_dealt_with),
         TEST(an_empty_client_id_gets_a_random_one),

@@ -21,6 +21,8 @@ static int frames_open(struct peer *peer, void *state)
     frames->number = stage.opened++;
     assert_true(stage.opened <= STAGE_PEERS);
     stage.peers[frames->number] = peer;
+    if (!stage.strange)
+        peer_known(peer);
     if (stage.on_open)
         stage.on_open(&stage, peer);
     return stage.open_error;
@@ -201,6 +203,9 @@ bool stage_open_at(const char *bind, const struct stack *stack,
         .bind = (char *)bind,
         .mountpoint = (char *)"",
         .max_connections = 1000,
+        .strangers = 1000,
+        .per_source = OPTION_UNLIMITED,
+        .accept_rate = OPTION_UNLIMITED,
         .backlog = 512,
         .out_buffer = 256 << 10,
         .stall_timeout = 30000,

@@ -50,6 +50,7 @@ struct stage {
     int open_error;          /* what open returns */
     struct peer *victim;     /* of ORDER_VICTIM */
     struct message *message; /* of ORDER_SHARED */
+    bool strange;            /* nobody is made known */
     bool tired;              /* receive asks for another turn after each packet */
     unsigned work_left;      /* hooks.work says that there is more so many times */
     void (*on_drained)(struct stage *stage, struct peer *peer);

@@ -1,6 +1,8 @@
 /* Tests transports/listener.c: accepting, refusing, stopping. */
 #include "tests/unit/transports/stage.h"
 
+#include "base/hash.h"
+
 #include <arpa/inet.h>
 #include <poll.h>
 #include <stdio.h>
@@ -112,6 +114,169 @@ static void test_without_descriptors_accepting_pauses_and_goes_on(void **unused)
     close(third);
 }
 
+static void two_strangers(struct listener_settings *settings)
+{
+    settings->strangers = 2;
+}
+
+static void test_the_oldest_stranger_gives_way_to_a_newer_one(void **unused)
+{
+    (void)unused;
+    char rest[4];
+    log_capture(capture);
+    stage_open(NULL, two_strangers);
+    int known = client_open();
+    stage.strange = true;
+    int first = client_open(), second = client_open();
+    assert_int_equal(stage.listener->stranger_count, 2);
+    peer_known(stage.peers[1]);
+    assert_int_equal(stage.listener->stranger_count, 1);
+    int third = client_open();
+    assert_int_equal(stage.closed, 0);
+    int fourth = client_open();
+    assert_int_equal(stage.closed, 1);
+    assert_string_equal(stage.why, "gave way to a newer connection");
+    assert_int_equal(client_receive_end(second, rest, sizeof(rest)), 0);
+    assert_int_equal(listener_counts(stage.listener).displaced, 1);
+    assert_non_null(strstr(last_line, "too many connections that were not let in yet"));
+    for (int i = 0; i < 20; i++)
+        close(client_open());
+    assert_true(lines <= 4);
+    client_send_frame(known, ORDER_ECHO, 5); /* nobody else is concerned */
+    client_expect_frame(known, ORDER_ECHO, 5);
+    client_send_frame(first, ORDER_ECHO, 5);
+    client_expect_frame(first, ORDER_ECHO, 5);
+    int all[] = {known, first, second, third, fourth};
+    for (int i = 0; i < 5; i++)
+        close(all[i]);
+    until(listener_connections(stage.listener) == 0);
+    assert_int_equal(stage.listener->stranger_count, 0);
+    stage_close();
+    log_capture(NULL);
+}
+
+static void test_strangers_do_not_fill_max_connections(void **unused)
+{
+    (void)unused;
+    char rest[4];
+    stage_open(NULL, three);
+    stage.strange = true;
+    int fds[4];
+    for (int i = 0; i < 4; i++)
+        fds[i] = client_open();
+    assert_int_equal(listener_counts(stage.listener).displaced, 1);
+    assert_int_equal(listener_counts(stage.listener).refused, 0);
+    assert_int_equal(client_receive_end(fds[0], rest, sizeof(rest)), 0);
+    for (int i = 0; i < 4; i++)
+        close(fds[i]);
+    stage_close();
+}
+
+static void test_silent_strangers_leave_descriptors_for_others(void **unused)
+{
+    (void)unused;
+    struct rlimit before, tight;
+    int fds[60];
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    tight = before;
+    tight.rlim_cur = 100;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &tight), 0);
+    stage_open(NULL, NULL);
+    assert_int_equal(stage.listener->strangers_max, 20);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    stage.listener->strangers_max = 1000; /* so that descriptors end first */
+    stage.strange = true;
+    for (int i = 0; i < 60; i++)
+        fds[i] = client_connect(0);
+    tight.rlim_cur = (rlim_t)fds[59] + 20;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &tight), 0);
+    until(stage.opened == 60);
+    assert_true(listener_counts(stage.listener).displaced >= 40);
+    assert_int_equal(listener_counts(stage.listener).back_offs, 0);
+    client_send_frame(fds[59], ORDER_ECHO, 5);
+    client_expect_frame(fds[59], ORDER_ECHO, 5);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    for (int i = 0; i < 60; i++)
+        close(fds[i]);
+    stage_close();
+}
+
+static void two_per_source(struct listener_settings *settings)
+{
+    settings->per_source = 2;
+}
+
+static void test_a_source_has_so_many_connections_and_no_more(void **unused)
+{
+    (void)unused;
+    char rest[4];
+    log_capture(capture);
+    stage_open(NULL, two_per_source);
+    int a = client_open(), b = client_open(), c = client_connect(0);
+    assert_int_equal(client_receive_end(c, rest, sizeof(rest)), 0);
+    assert_int_equal(listener_counts(stage.listener).refused, 1);
+    assert_non_null(strstr(last_line, "per_source is reached"));
+    close(a);
+    until(listener_connections(stage.listener) == 1);
+    a = client_open();
+    /* A reload ends it, and begins it again with those who are here. */
+    struct listener_settings settings = stage.settings;
+    settings.per_source = OPTION_UNLIMITED;
+    listener_apply(stage.listener, &settings, NULL);
+    close(c);
+    c = client_open();
+    assert_int_equal(stage.listener->sources.count, 0);
+    settings.per_source = 3;
+    listener_apply(stage.listener, &settings, NULL);
+    int d = client_connect(0);
+    assert_int_equal(client_receive_end(d, rest, sizeof(rest)), 0);
+    assert_int_equal(listener_counts(stage.listener).refused, 2);
+    int all[] = {a, b, c, d};
+    for (int i = 0; i < 4; i++)
+        close(all[i]);
+    until(listener_connections(stage.listener) == 0);
+    assert_int_equal(stage.listener->sources.count, 0);
+    stage_close();
+    log_capture(NULL);
+}
+
+static void test_a_network_of_ipv6_is_one_source(void **unused)
+{
+    (void)unused;
+    char rest[4];
+    if (!stage_open_at("[::1]:0", NULL, two_per_source))
+        skip();
+    int a = client_open(), b = client_open(), c = client_connect(0);
+    assert_int_equal(client_receive_end(c, rest, sizeof(rest)), 0);
+    assert_int_equal(stage.listener->sources.count, 1);
+    close(a);
+    close(b);
+    close(c);
+    stage_close();
+}
+
+static void five_a_second(struct listener_settings *settings)
+{
+    settings->accept_rate = 5;
+}
+
+static void test_more_than_accept_rate_wait_for_the_next_second(void **unused)
+{
+    (void)unused;
+    int fds[12];
+    stage_open(NULL, five_a_second);
+    uint64_t begin = uv_hrtime();
+    for (int i = 0; i < 12; i++)
+        fds[i] = client_connect(0);
+    until(stage.opened == 12);
+    assert_true(uv_hrtime() - begin > UINT64_C(1000000000)); /* three different seconds */
+    assert_true(listener_counts(stage.listener).hurried >= 2);
+    assert_int_equal(listener_counts(stage.listener).back_offs, 0);
+    for (int i = 0; i < 12; i++)
+        close(fds[i]);
+    stage_close();
+}
+
 static void test_a_pause_does_not_outlive_the_listener(void **unused)
 {
     (void)unused;
@@ -172,6 +337,9 @@ static void test_a_reload_changes_what_it_may(void **unused)
                                          .mountpoint = (char *)"elsewhere/",
                                          .anonymous = true,
                                          .max_connections = 1,
+                                         .strangers = 1,
+                                         .per_source = OPTION_UNLIMITED,
+                                         .accept_rate = OPTION_UNLIMITED,
                                          .out_buffer = 4096,
                                          .stall_timeout = 1000};
     listener_apply(stage.listener, &settings, &options);
@@ -290,6 +458,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_accepted_peers_are_counted),
         cmocka_unit_test(test_one_more_than_max_connections_is_closed_at_once),
+        cmocka_unit_test(test_the_oldest_stranger_gives_way_to_a_newer_one),
+        cmocka_unit_test(test_strangers_do_not_fill_max_connections),
+        cmocka_unit_test(test_silent_strangers_leave_descriptors_for_others),
+        cmocka_unit_test(test_a_source_has_so_many_connections_and_no_more),
+        cmocka_unit_test(test_a_network_of_ipv6_is_one_source),
+        cmocka_unit_test(test_more_than_accept_rate_wait_for_the_next_second),
         TEST_CAPTURING(test_without_descriptors_accepting_pauses_and_goes_on),
         TEST(test_a_pause_does_not_outlive_the_listener),
         TEST(test_a_stop_says_goodbye_and_lets_it_arrive),
@@ -301,5 +475,6 @@ int main(void)
         cmocka_unit_test(test_ipv6_works_and_shows_in_addresses),
         cmocka_unit_test(test_a_unix_socket_works_is_private_and_goes_with_the_listener),
     };
+    hash_start(1);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
