@@ -169,6 +169,12 @@ bool broker_work(struct broker *broker);
  * averages. `interval_ms` since the last call. */
 void broker_publish_sys(struct broker *broker, uint64_t interval_ms);
 
+/* One value more of the $SYS tree, of somebody else's: $SYS/broker/<group>/<one>/<name>, or without
+ * <one> when that is empty; retained. What would be syntax in `one` is written %XX. Too long a
+ * topic is left out. */
+void broker_say(struct broker *broker, const char *group, struct slice one, const char *name,
+                int64_t value);
+
 /* $SYS/clients/<id>/connected and .../disconnected, as JSON, not retained. */
 void broker_client_event(struct broker *broker, const struct session *session, bool connected,
                          struct slice address, const char *reason);

@@ -149,6 +149,24 @@ static void write_level(struct writer *w, struct slice id)
     }
 }
 
+void broker_say(struct broker *broker, const char *group, struct slice one, const char *name,
+                int64_t value)
+{
+    char topic[512], text[24];
+    struct writer w = writer_of((uint8_t *)topic, sizeof topic);
+    writer_bytes(&w, SLICE("$SYS/broker/"));
+    writer_bytes(&w, slice_of_str(group));
+    writer_u8(&w, '/');
+    write_level(&w, one);
+    if (one.len)
+        writer_u8(&w, '/');
+    writer_bytes(&w, slice_of_str(name));
+    writer_u8(&w, '\0');
+    snprintf(text, sizeof text, "%lld", (long long)value);
+    if (!w.overflow)
+        say(broker, topic, text);
+}
+
 static void write_field(struct writer *w, const char *name, struct slice value)
 {
     writer_bytes(w, SLICE("\""));

@@ -191,13 +191,45 @@ void daemon_inspect(const struct daemon *daemon)
                          daemon->config->listeners[i].name);
 }
 
+static void inspect_again(void *owner)
+{
+    daemon_inspect(owner);
+}
+
+/* $SYS/broker/tls/...: of all listeners together, and how long each one's certificate still lasts
+ * (negative when it has expired). */
+static void say_handshakes(void *owner)
+{
+    const struct daemon *daemon = owner;
+    struct handshake_counts one, sum = {0};
+    bool any = false;
+    for (size_t i = 0; i < daemon->listener_count; i++) {
+        if (!listener_handshakes(daemon->listeners[i], &one))
+            continue;
+        any = true;
+        sum.done += one.done;
+        sum.resumed += one.resumed;
+        sum.failed += one.failed;
+        if (one.expires_s != INT64_MAX)
+            broker_say(daemon->broker, "tls", slice_of_str(daemon->config->listeners[i].name),
+                       "expires_s", one.expires_s - loop_wall_ms(daemon->loop) / 1000);
+    }
+    if (!any)
+        return;
+    broker_say(daemon->broker, "tls", SLICE_EMPTY, "handshakes", (int64_t)sum.done);
+    broker_say(daemon->broker, "tls", SLICE("handshakes"), "failed", (int64_t)sum.failed);
+    broker_say(daemon->broker, "tls", SLICE("handshakes"), "resumed", (int64_t)sum.resumed);
+}
+
+static const struct pulse_hooks pulse_hooks = {.say = say_handshakes, .inspect = inspect_again};
+
 static void announce(struct daemon *daemon)
 {
     const struct process_settings *settings = config_section(daemon->config, "");
     char status[64];
     daemon_inspect(daemon);
     pulse_start(&daemon->pulse, daemon->loop, daemon->broker, &daemon->notify,
-                &settings->sys_interval);
+                &settings->sys_interval, &pulse_hooks, daemon);
     log_line(LOG_INFO, "siotd", "memory only: nothing survives a restart");
     log_line(LOG_INFO, "siotd", "%s", status_text(daemon, status, sizeof(status)));
     notify_ready(&daemon->notify, status);

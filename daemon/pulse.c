@@ -11,6 +11,8 @@
 
 #include <malloc.h>
 
+enum { DAY_MS = 86400000 };
+
 static uint64_t larger(uint64_t a, uint64_t b)
 {
     return a > b ? a : b;
@@ -49,6 +51,7 @@ static void publish_sys(struct pulse *pulse)
     measure_heap(stats);
     pulse->sys_lag_us = 0;
     broker_publish_sys(pulse->broker, now_ms - pulse->sys_last_ms);
+    pulse->hooks->say(pulse->owner);
     pulse->sys_last_ms = now_ms;
 }
 
@@ -75,16 +78,28 @@ static void watchdog_due(struct timer *timer)
     feed_watchdog(timer_owner(timer, struct pulse, watchdog));
 }
 
+static void day_due(struct timer *timer)
+{
+    struct pulse *pulse = timer_owner(timer, struct pulse, day);
+    pulse->hooks->inspect(pulse->owner);
+    timer_set(loop_wheel(pulse->loop), timer, loop_now_ms(pulse->loop) + DAY_MS);
+}
+
 void pulse_start(struct pulse *pulse, struct loop *loop, struct broker *broker,
-                 const struct notify *notify, const uint64_t *sys_interval_ms)
+                 const struct notify *notify, const uint64_t *sys_interval_ms,
+                 const struct pulse_hooks *hooks, void *owner)
 {
     *pulse = (struct pulse){.loop = loop,
                             .broker = broker,
                             .notify = notify,
                             .sys_interval_ms = sys_interval_ms,
+                            .hooks = hooks,
+                            .owner = owner,
                             .sys_last_ms = loop_now_ms(loop)};
     timer_init(&pulse->sys, sys_due);
     timer_init(&pulse->watchdog, watchdog_due);
+    timer_init(&pulse->day, day_due);
+    timer_set(loop_wheel(loop), &pulse->day, loop_now_ms(loop) + DAY_MS);
     if (*sys_interval_ms != OPTION_UNLIMITED)
         publish_sys(pulse);
     set_sys(pulse);
@@ -103,5 +118,6 @@ void pulse_stop(struct pulse *pulse)
         return;
     timer_cancel(loop_wheel(pulse->loop), &pulse->sys);
     timer_cancel(loop_wheel(pulse->loop), &pulse->watchdog);
+    timer_cancel(loop_wheel(pulse->loop), &pulse->day);
     pulse->loop = NULL;
 }

@@ -1,6 +1,7 @@
-/* pulse: what the daemon does at regular times: the $SYS tree, and a sign of life for the watchdog.
+/* pulse: what the daemon does at regular times: the $SYS tree, a look once a day at what wears out,
+ * and a sign of life for the watchdog.
  *
- * Both run from the loop's own wheel: a loop that stands still, or crawls, does neither. */
+ * All run from the loop's own wheel: a loop that stands still, or crawls, does neither. */
 #ifndef SIOTD_DAEMON_PULSE_H
 #define SIOTD_DAEMON_PULSE_H
 
@@ -10,25 +11,34 @@
 struct broker;
 struct loop;
 
+/* What is due at these times elsewhere. */
+struct pulse_hooks {
+    void (*say)(void *owner);     /* the rest of the $SYS tree, in the same turn */
+    void (*inspect)(void *owner); /* once a day; the first time after a day */
+};
+
 struct pulse {
     struct loop *loop;
     struct broker *broker;
     const struct notify *notify;
     const uint64_t *sys_interval_ms; /* the running setting; OPTION_UNLIMITED: never */
-    struct timer sys, watchdog;
+    const struct pulse_hooks *hooks;
+    void *owner;
+    struct timer sys, watchdog, day;
     uint64_t sys_last_ms;                 /* when $SYS was published last */
     uint64_t sys_lag_us, watchdog_lag_us; /* longest turn since each of them last looked */
 };
 
-/* Publishes $SYS for the first time and starts both. All arguments but `pulse` are borrowed until
+/* Publishes $SYS for the first time and starts all. All arguments but `pulse` are borrowed until
  * pulse_stop. */
 void pulse_start(struct pulse *pulse, struct loop *loop, struct broker *broker,
-                 const struct notify *notify, const uint64_t *sys_interval_ms);
+                 const struct notify *notify, const uint64_t *sys_interval_ms,
+                 const struct pulse_hooks *hooks, void *owner);
 
 /* The setting has changed: the next $SYS comes one new interval from now. */
 void pulse_changed(struct pulse *pulse);
 
-/* Cancels both; harmless when never started. */
+/* Cancels all; harmless when never started. */
 void pulse_stop(struct pulse *pulse);
 
 #endif

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+struct handshake_counts;
 struct identity;
 struct listener_settings;
 struct peer;
@@ -43,6 +44,8 @@ struct layer {
     /* Calls `warn` for each thing that works but should not stay so; `now_s` since 1970. */
     void (*inspect)(const void *shared, int64_t now_s, void (*warn)(void *to, const char *text),
                     void *to);
+    /* What its handshakes have come to (listener.h). NULL: it has none. */
+    void (*count)(const void *shared, struct handshake_counts *to);
 
     /* ---- of a peer ---- */
 

@@ -420,6 +420,15 @@ const struct listener_settings *listener_settings(const struct listener *listene
     return &listener->settings;
 }
 
+bool listener_handshakes(const struct listener *listener, struct handshake_counts *to)
+{
+    const struct layer *layer = listener->stack->layer;
+    if (!layer || !layer->count)
+        return false;
+    layer->count(listener->shared, to);
+    return true;
+}
+
 struct listener_counts listener_counts(const struct listener *listener)
 {
     return listener->counts;

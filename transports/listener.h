@@ -67,6 +67,16 @@ struct listener_counts {
     uint64_t back_offs; /* times that accepting paused for want of descriptors or memory */
     uint64_t stalled;   /* closed because they did not read for stall_timeout */
 };
+/* Of the handshakes of a listener's peers; never go down. */
+struct handshake_counts {
+    uint64_t done, resumed; /* resumed ones are among those done */
+    uint64_t failed;   /* for whatever reason; also those that were not begun, for want of room */
+    int64_t expires_s; /* of the listener's certificate, since 1970; INT64_MAX without one */
+};
+
+/* False when its peers shake no hands. */
+bool listener_handshakes(const struct listener *listener, struct handshake_counts *to);
+
 struct listener_counts listener_counts(const struct listener *listener);
 
 /* Calls `warn` for each thing of its credentials that works but should not stay so: a certificate

@@ -294,6 +294,17 @@ struct tls_counts tls_counts(const struct listener *listener)
     return ((const struct tls_home *)listener->shared)->counts;
 }
 
+static void tls_count(const void *shared, struct handshake_counts *to)
+{
+    const struct tls_home *home = shared;
+    *to = (struct handshake_counts){.done = home->counts.done,
+                                    .resumed = home->counts.resumed,
+                                    .failed = home->counts.refused,
+                                    .expires_s = home->credentials->expires_s};
+    for (int i = 0; i < TLS_FAILURES; i++)
+        to->failed += home->counts.failed[i];
+}
+
 int64_t tls_expires_s(const struct listener *listener)
 {
     return ((const struct tls_home *)listener->shared)->credentials->expires_s;
@@ -666,6 +677,7 @@ const struct layer tls_layer = {
     .adopt = tls_adopt,
     .unshare = tls_unshare,
     .inspect = tls_inspect,
+    .count = tls_count,
     .open = tls_open,
     .entitled = tls_entitled,
     .ready = tls_ready,

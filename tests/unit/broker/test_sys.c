@@ -116,6 +116,21 @@ static void every_value_but_two_is_a_number(void **state)
     }
 }
 
+static void others_may_add_values_of_their_own(void **state)
+{
+    struct scene *s = *state;
+    client_forget(s->dashboard);
+    broker_say(s->w->broker, "tls", SLICE("a/+b"), "expires_s", -5);
+    broker_say(s->w->broker, "tls", SLICE_EMPTY, "handshakes", 7);
+    assert_string_equal(value_of(s, "$SYS/broker/tls/a%2F%2Bb/expires_s"), "-5");
+    assert_string_equal(value_of(s, "$SYS/broker/tls/handshakes"), "7");
+    static uint8_t endless[600];
+    memset(endless, 'x', sizeof endless);
+    size_t said = s->dashboard->count;
+    broker_say(s->w->broker, "tls", slice_of(endless, sizeof endless), "expires_s", 1);
+    assert_int_equal(s->dashboard->count, said);
+}
+
 static void version_and_uptime_are_texts(void **state)
 {
     struct scene *s = *state;
@@ -349,6 +364,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(the_names_are_those_that_dashboards_know),
         T(every_value_but_two_is_a_number),
+        T(others_may_add_values_of_their_own),
         T(version_and_uptime_are_texts),
         T(all_is_retained_for_who_comes_later),
         T(totals_say_what_is),

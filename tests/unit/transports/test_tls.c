@@ -76,6 +76,11 @@ static void content_passes_in_both_versions(void **unused)
         assert_null(peer_identity(stage.peers[i]));
         tls_client_close(&client);
     }
+    struct handshake_counts counted;
+    assert_true(listener_handshakes(stage.listener, &counted));
+    assert_int_equal(counted.done, 2);
+    assert_int_equal(counted.failed, 0);
+    assert_in_range(counted.expires_s - time(NULL), 98 * 86400, 101 * 86400);
     assert_int_equal(counts().done, 2);
     assert_int_equal(counts().version_12, 1);
     assert_int_equal(counts().version_13, 1);
@@ -568,6 +573,9 @@ static void half_open_ones_are_few_and_end_soon(void **unused)
         fds[i] = client_connect(0);
     until(counts().refused == 2);
     assert_int_equal(counts().half_open, 3);
+    struct handshake_counts counted;
+    assert_true(listener_handshakes(stage.listener, &counted));
+    assert_int_equal(counted.failed, 2);
     until(counts().failed[TLS_FAILED_TIMEOUT] == 3);
     assert_int_equal(counts().half_open, 0);
     assert_non_null(strstr(stage.why, "not done within 100 ms"));
