@@ -7,6 +7,7 @@ import shutil
 import ssl
 import subprocess
 import tempfile
+import time
 import unittest
 
 import authority
@@ -166,6 +167,16 @@ class CredentialFiles(unittest.TestCase):
             self.assertNotIsInstance(client_certificates.show(self.files.port, good)[1], bytes)
             self.assertEqual(self.files.granted(), [True, False, False, False])
             self.files.write("ca.crl", text)
+
+    def test_a_list_that_goes_out_of_date_lets_nobody_in_any_more(self):
+        text = self.files.read("ca.crl")
+        self.files.write("ca.crl", authority.revocation_list(
+            self.files.corpus.root, [certificates.REVOKED], until=int(time.time()) + 4))
+        with process.Siotd(self.files.config()):
+            self.assertTrue(self.files.granted()[0])
+            time.sleep(5)
+            self.assertFalse(self.files.granted()[0])
+        self.files.write("ca.crl", text)
 
     def test_a_reload_without_free_file_descriptors_changes_nothing(self):
         with process.Siotd(self.files.config()) as siotd:
