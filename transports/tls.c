@@ -492,8 +492,8 @@ static void handshake_failed(struct peer *peer, struct tls *tls, int error)
 
 static const char no_master_secret[] = "client offered TLS 1.2 without the extended master secret";
 
-/* RFC 9325 section 3.5: TLS 1.2 only with the extended master secret, which wolfSSL offers but does
- * not ask for. The alert is ours: nothing is encrypted yet. */
+/* RFC 9325 wants TLS 1.2 only with the extended master secret, which wolfSSL offers but does not
+ * ask for; RFC 7627 section 5.2 has the abort. The alert is ours: nothing is encrypted yet. */
 static void refuse_master_secret(struct peer *peer, struct tls *tls)
 {
     static const uint8_t handshake_failure[] = {21, 3, 3, 0, 2, 2, 40};
