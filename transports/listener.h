@@ -67,6 +67,8 @@ struct listener_counts {
     uint64_t back_offs; /* times that accepting paused for want of descriptors or memory */
     uint64_t stalled;   /* closed because they did not read for stall_timeout */
 };
+struct listener_counts listener_counts(const struct listener *listener);
+
 /* Of the handshakes of a listener's peers; never go down. */
 struct handshake_counts {
     uint64_t done, resumed; /* resumed ones are among those done */
@@ -76,8 +78,6 @@ struct handshake_counts {
 
 /* False when its peers shake no hands. */
 bool listener_handshakes(const struct listener *listener, struct handshake_counts *to);
-
-struct listener_counts listener_counts(const struct listener *listener);
 
 /* Calls `warn` for each thing of its credentials that works but should not stay so: a certificate
  * that expires soon, a key file that others may read. `now_s` since 1970. */
