@@ -45,6 +45,15 @@ listeners:
     bind: "127.0.0.1:{psk}"
     anonymous: true
     tls: {{psk_file: {folder}/devices.psk}}
+  - name: users
+    protocol: mqtt
+    transport: tls
+    bind: "127.0.0.1:{users}"
+    tls: {{certificate: {server}.pem, key: {server}.key}}
+auth:
+  password_file: {folder}/passwords
+  acl:
+    - {{allow: [publish, subscribe], topics: ["#"]}}
 """
 
 
@@ -74,8 +83,9 @@ class Siotd:
         os.mkdir(self.folder)
         self.siotctl = os.path.join(os.path.dirname(program), "siotctl")
         self.pki = os.path.join(self.folder, "pki")
-        self.plain, self.tls, self.mutual, self.psk = (free_port() for _ in range(4))
+        self.plain, self.tls, self.mutual, self.psk, self.users = (free_port() for _ in range(5))
         self.make_pki()
+        self.make_users()
         self.ca, self.crl = self.file("ca.pem"), self.file("ca.crl")
         with open(os.open(os.path.join(self.folder, "devices.psk"), os.O_CREAT | os.O_WRONLY,
                           0o600), "w", encoding="ascii") as file:
@@ -83,8 +93,8 @@ class Siotd:
         path = os.path.join(self.folder, "siotd.yaml")
         with open(path, "w", encoding="utf-8") as file:
             file.write(CONFIGURATION.format(
-                plain=self.plain, tls=self.tls, mutual=self.mutual, psk=self.psk, ca=self.ca,
-                crl=self.crl, server=self.file("server"), folder=self.folder))
+                plain=self.plain, tls=self.tls, mutual=self.mutual, psk=self.psk,
+                users=self.users, ca=self.ca, crl=self.crl, server=self.file("server"), folder=self.folder))
         self.path = os.path.join(self.folder, "siotd.log")
         with open(self.path, "wb") as log:
             self.process = subprocess.Popen([program, "-c", path, *more], stdout=log, stderr=log,
@@ -107,6 +117,13 @@ class Siotd:
         for end in (".pem", ".key"):  # what is revoked is put away
             shutil.copy(self.file(f"stolen{end}"), self.file(f"thief{end}"))
         self.ctl("revoke", "stolen")
+
+    def make_users(self):
+        """ann by siotctl, and by Mosquitto's own tool, where there is one, bob."""
+        path = os.path.join(self.folder, "passwords")
+        checked(self.siotctl, "passwd", path, "ann", "--stdin", given=b"open sesame\n")
+        if find_tool("mosquitto_passwd"):
+            checked(find_tool("mosquitto_passwd"), "-b", path, "bob", "open sesame")
 
     def file(self, name):
         return os.path.join(self.pki, name)
@@ -151,6 +168,10 @@ class TlsPlace(Place):
         self.tls = ["-h", "localhost", "-p", siotd.tls, "--cafile", siotd.ca]
         self.psk = ["-h", "127.0.0.1", "-p", siotd.psk, "--psk", PSK_KEY, "--psk-identity", "device"]
 
+    def user(self, name, password="open sesame"):
+        return ["-h", "localhost", "-p", self.siotd.users, "--cafile", self.siotd.ca, "-u", name,
+                "-P", password]
+
     def mutual(self, name="device"):
         return ["-h", "localhost", "-p", self.siotd.mutual, "--cafile", self.siotd.ca, "--cert",
                 self.siotd.file(f"{name}.pem"), "--key", self.siotd.file(f"{name}.key")]
@@ -176,7 +197,8 @@ def both_ways(place, where, version, qos):
 
 
 def add_both_ways():
-    ways = {"--cafile": lambda place: place.tls, "--cert and --key": lambda place: place.mutual(),
+    ways = {"--cafile": lambda place: place.tls, "-u and -P": lambda place: place.user("ann"),
+            "--cert and --key": lambda place: place.mutual(),
             "--psk": lambda place: place.psk}
     for way, where in ways.items():
         for name, version in VERSIONS.items():
@@ -239,6 +261,20 @@ def bad_keys(place):
         refused(where, place.topic)
     same(bool(said[0]), True, "an alert comes")
     same(said[0], said[1], "the alerts")
+
+
+@case("a wrong password, an unknown user and nobody at all stay outside")
+def bad_users(place):
+    for where in (place.user("ann", "open"), place.user("eve"), place.user("ann")[:-4]):
+        refused(where, place.topic)
+        refused(where, place.topic, "mqttv5")
+
+
+@case("a user that mosquitto_passwd has made comes in")
+def users_of_mosquitto(place):
+    if not find_tool("mosquitto_passwd"):
+        raise Skipped("mosquitto_passwd is not installed")
+    both_ways(place, place.user("bob"), "mqttv311", 1)
 
 
 # --- certificates across brokers -----------------------------------------------------------------
