@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <wolfssl/wolfcrypt/cpuid.h>
 
 /* RFC 9325 section 4.2: ephemeral key exchange and authenticated encryption, nothing else. */
 static const char suites[] =
@@ -232,15 +233,34 @@ static void copy_numbers(struct tls_settings *to, const struct tls_settings *fro
     to->certificate = to->key = to->ca = to->crl = to->psk_file = to->groups = NULL;
 }
 
+/* wolfSSL's P-256 leaves the upper halves of the vector registers in use, and its SHA-256 for
+ * processors with SHA instructions is of the older encoding, which crawls then: five times the
+ * CPU for a P-256 handshake. The AVX2 form of SHA-256 does not mind, and puts them in order. */
+static void avoid_slow_sha256(void)
+{
+#ifdef CPUID_SHA
+    (void)cpuid_get_flags(); /* so that there are some to clear */
+    cpuid_clear_flag(CPUID_SHA);
+#endif
+}
+
+static bool start_wolfssl(void)
+{
+    static bool started;
+    if (started)
+        return true;
+    avoid_slow_sha256(); /* before anything is hashed: the choice is made once */
+    started = wolfSSL_Init() == WOLFSSL_SUCCESS;
+    return started;
+}
+
 int credentials_load(const struct tls_settings *settings, struct credentials **out,
                      char why[CREDENTIALS_WHY_SIZE])
 {
-    static bool started;
-    if (!started && wolfSSL_Init() != WOLFSSL_SUCCESS) {
+    if (!start_wolfssl()) {
         snprintf(why, CREDENTIALS_WHY_SIZE, "wolfSSL does not start");
         return -EIO;
     }
-    started = true;
     struct credentials *credentials = calloc(1, sizeof(*credentials));
     if (credentials)
         credentials->profile = wolfSSL_CTX_new(wolfSSLv23_server_method());
