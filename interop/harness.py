@@ -38,10 +38,18 @@ def shortened(value):
     return text if len(text) < 400 else text[:300] + f"... ({len(text)} characters)"
 
 
+PORTS_GIVEN = set()
+
+
 def free_port(family=socket.AF_INET, address="127.0.0.1"):
-    with socket.socket(family) as probe:
-        probe.bind((address, 0))
-        return probe.getsockname()[1]
+    """A port that is free now and has not been given out before: the kernel may name one twice."""
+    while True:
+        with socket.socket(family) as probe:
+            probe.bind((address, 0))
+            port = probe.getsockname()[1]
+        if port not in PORTS_GIVEN:
+            PORTS_GIVEN.add(port)
+            return port
 
 
 class Program:

@@ -40,15 +40,27 @@ class Client:
         self.history.append(f"{self.name} opens")
 
     def drop(self, reset=False):
-        """Close our end: in order, or with a reset as a crashed device would."""
+        """Close our end: in order, and wait until the broker has taken notice, so that what other
+        clients do next comes after it; or with a reset as a crashed device would."""
         if self.socket is None:
             return
         if reset:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        else:
+            self._await_end()
         self.socket.close()
         self.socket = None
         self.accepted = False
         self.history.append(f"{self.name} " + ("resets" if reset else "closes"))
+
+    def _await_end(self):
+        try:
+            self.socket.shutdown(socket.SHUT_WR)
+            self.socket.settimeout(2)
+            while self.socket.recv(65536):
+                pass
+        except OSError:
+            pass    # it has ended already, or the broker does not answer in kind
 
     # ---- sending ----
 

@@ -22,10 +22,18 @@ FAULTS = ("AddressSanitizer", "runtime error:", "LeakSanitizer", "Assertion")
 PROGRAM = None
 
 
+PORTS_GIVEN = set()
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that is free now and has not been given out before: the kernel may name one twice."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        if port not in PORTS_GIVEN:
+            PORTS_GIVEN.add(port)
+            return port
 
 
 def config(port, listener="anonymous: true", rest=""):
