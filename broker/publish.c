@@ -125,7 +125,7 @@ static bool room_in_shares(const struct broker *broker, const struct message *m)
     return true;
 }
 
-/* Whether every queue that has to take it can [FAILURES: told before it is acknowledged]. */
+/* Whether every queue that has to take it can before the message is acknowledged. */
 static bool room_everywhere(const struct broker *broker, const struct message *m)
 {
     const struct walk *walk = &broker->walk;

@@ -1,8 +1,9 @@
 """The corpus: client certificates that siotd must take, and those that it must not.
 
 `Corpus(folder)` makes them all. A good one is (name, certificate); a bad one (name, certificate,
-words): the log's line about it must match `words`, a regular expression, so that what is refused is
-refused for its own reason and not for one that the test has brought along.
+words): the log's line about it must match `words`, a regular expression. Where wolfSSL has a cause
+of its own for a fault, the words are that cause; for many it has none, and the words ask only that it
+was the certificate: those cases show that it is refused, not why.
 """
 
 import time
