@@ -16,6 +16,7 @@
 #include "broker/message.h"
 #include "broker/sink.h"
 #include "broker/stats.h"
+#include "broker/store.h"
 #include "broker/verdict.h"
 #include "broker/will.h"
 
@@ -112,6 +113,18 @@ const struct identity *session_identity(const struct session *session);
  * nothing has happened. `from` may not be NULL. */
 enum verdict broker_publish(struct broker *broker, struct session *from, struct message *message);
 
+/* Publishes for someone who has no session: a datagram that is all that is heard of a device.
+ * Judged and routed as broker_publish does; `who` is borrowed, NULL only while there is no memory
+ * for one (denied). A mountpoint is put in front of the topic. */
+enum verdict broker_publish_as(struct broker *broker, struct principal *who, const char *mountpoint,
+                               struct message *message);
+
+/* The retained value of a topic for a reader who does not subscribe (CoAP GET): VERDICT_OK with
+ * *message (borrowed for the turn), or with NULL when there is none or its author has lost the
+ * right to set it; VERDICT_DENIED, VERDICT_BAD_TOPIC. Topic as the reader knows it. */
+enum verdict broker_latest(struct broker *broker, struct principal *who, const char *mountpoint,
+                           struct slice topic, struct message **message);
+
 /* Publishes in the daemon's own name ($SYS). Topic without mountpoint. */
 void broker_publish_own(struct broker *broker, struct message *message);
 
@@ -140,6 +153,49 @@ bool session_acknowledged(struct session *session, uint16_t packet_id, enum ackn
 
 /* Offers what waits to the sink again, as far as window and sink allow: after protocol.drained. */
 void session_pump(struct session *session);
+
+/* ---- what survives a restart ---- */
+
+/* The core keeps what must survive in `store` (borrowed; NULL: in memory only). Before the first
+ * broker_restore and before the first session. */
+void broker_set_store(struct broker *broker, struct store *store);
+
+/* Takes one row back, while the daemon starts: sessions first, then their subscriptions, messages,
+ * queued rows, inbound ids, retained values, notes. False: the row makes no sense and is to be
+ * removed from the store (counted, logged by the caller); true also for one that has expired
+ * meanwhile, whose removal is then in the first batch. broker_restored ends it: queues and timers
+ * stand as they were, by the wall clock. */
+bool broker_restore(struct broker *broker, const struct kept *kept);
+void broker_restored(struct broker *broker);
+
+/* What the store answers (store.h); on the loop's thread, in a turn. broker_fetched with `rows`
+ * NULL: they could not be read. After broker_committed with COMMIT_DONE, promises up to
+ * broker_promise_kept are kept, and who waits for them is to be told. */
+void broker_committed(struct broker *broker, enum commit_outcome outcome);
+void broker_fetched(struct broker *broker, uint64_t session, const struct fetched *rows,
+                    size_t count);
+
+/* What an acknowledgement made now has to wait for: all that has been recorded so far and is not
+ * on disk. 0: for nothing. Rises; never the same for two batches. An acknowledgement leaves
+ * through peer_reserve_after with this. */
+uint64_t broker_promise(const struct broker *broker);
+
+/* The highest promise that is kept. */
+uint64_t broker_promise_kept(const struct broker *broker);
+
+/* A protocol's own memory, which survives with the store and lasts as long as the process without
+ * one: `owner` is the protocol's name. The value found is borrowed until the next call. An empty
+ * value removes. -ENOMEM leaves it as it was. */
+int broker_note(struct broker *broker, const char *owner, struct slice name, struct slice value);
+bool broker_find_note(const struct broker *broker, const char *owner, struct slice name,
+                      struct slice *value);
+/* Calls `each` for every note of an owner, in no order; not to be changed meanwhile. */
+void broker_each_note(const struct broker *broker, const char *owner,
+                      void (*each)(void *to, struct slice name, struct slice value), void *to);
+
+/* The same for one session, which it ends with (MQTT-SN: its topic ids): one value. */
+int session_note(struct session *session, struct slice value);
+struct slice session_noted(const struct session *session);
 
 /* ---- subscriptions ---- */
 

@@ -24,6 +24,16 @@ struct listener_settings;
  * be up to 256 MiB. On a closing peer peer_send and peer_send_shared do nothing. */
 uint8_t *peer_reserve(struct peer *peer, size_t len);
 
+/* The same for what must not leave before a promise of the core's is kept (broker_promise): an
+ * acknowledgement. It waits behind those that wait already, however early its own promise is kept;
+ * what is appended without a promise overtakes it. With promise 0 and nobody waiting it is
+ * peer_reserve. What waits when the peer closes is sent if its promise is kept in time. */
+uint8_t *peer_reserve_after(struct peer *peer, size_t len, uint64_t promise);
+
+/* All that is appended from now on waits for the promise as well, also what has none: nothing may
+ * overtake a CONNACK. 0: no effect. */
+void peer_barrier(struct peer *peer, uint64_t promise);
+
 /* Appends a copy. */
 void peer_send(struct peer *peer, struct slice bytes);
 
@@ -96,6 +106,36 @@ bool peer_is_private(const struct peer *peer);
  * proven nothing (so far: a handshake ends before the protocol's first receive). Borrowed for the
  * peer's life. */
 const struct identity *peer_identity(const struct peer *peer);
+
+/* ---- peers on datagrams (udp, dtls) ----
+ *
+ * What is appended by one peer_reserve, peer_reserve_after, peer_send is one datagram. A datagram
+ * from an address that has no peer is received by one that exists for this call only: unless the
+ * protocol says peer_known before receive returns, what was appended is sent, protocol.close is
+ * called and nothing remains. So a protocol allocates nothing for a stranger either, and what it
+ * wants to remember of one it asks peer_known for. */
+
+/* Whether this is such a peer. */
+bool peer_is_datagram(const struct peer *peer);
+
+/* The largest payload that one datagram to this peer may have, below the listener's MTU and what
+ * the layers add; bytes. */
+size_t peer_datagram_most(const struct peer *peer);
+
+/* Whether the peer has shown that it is where its datagrams come from: always on DTLS and streams.
+ * The protocol says so when the peer has returned something unguessable (peer_verify). */
+bool peer_is_verified(const struct peer *peer);
+void peer_verify(struct peer *peer);
+
+/* How many bytes may be sent to it now: three times what it has sent, less what it was sent, until
+ * it is verified (then SIZE_MAX); a datagram beyond that is dropped and counted, not sent. */
+size_t peer_allowance(const struct peer *peer);
+
+/* The peer's address as bytes that only this address has (16 of IPv6 or mapped IPv4, two of the
+ * port, and the interface of a link-local one), into `to`; for keys and keyed hashes. Returns the
+ * length. Also of a stream peer. */
+enum { PEER_ENDPOINT_SIZE = 24 };
+size_t peer_endpoint(const struct peer *peer, uint8_t to[PEER_ENDPOINT_SIZE]);
 
 /* Gives the peer the name its log lines carry, usually the client id; copied and escaped. */
 void peer_name(struct peer *peer, struct slice name);
