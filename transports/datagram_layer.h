@@ -54,10 +54,11 @@ struct datagram_layer {
                     void *to);
     void (*count)(const void *shared, struct handshake_counts *to);
 
-    /* Judges a datagram from where no peer is, or, with `from_peer`, one that a peer's address sent
-     * but that looks like the beginning of something new (a ClientHello on a live session). Keeps
-     * no state for who has not proven its address. `answer` has room for one datagram and is never
-     * to become longer than the datagram was. `now_ms` monotonic. */
+    /* Judges a datagram from where no peer is, or one that a peer's address sent and for which
+     * `begins` has said yes. Keeps no state for who has not proven its address. `answer` has room
+     * for one datagram and is never to become longer than the datagram was. `now_ms` monotonic.
+     * GREET_ADMIT is followed by open and receive of the new peer before anything else is greeted;
+     * a peer that was at this address is closed first, disorderly: it is gone. */
     enum greeting (*greet)(void *shared, const struct endpoint *from, struct slice datagram,
                            uint64_t now_ms, struct writer *answer, struct peer **moved);
 
@@ -65,6 +66,11 @@ struct datagram_layer {
 
     int (*open)(struct peer *peer, void *state);
     bool (*entitled)(struct peer *peer, const void *state);
+
+    /* Whether a datagram from the peer's own address looks like the beginning of something new (a
+     * ClientHello on a live session): then greet judges it, and receive does not get it. NULL:
+     * never. */
+    bool (*begins)(const struct peer *peer, const void *state, struct slice datagram);
 
     /* A wire datagram has arrived (empty *wire on the calls after DATAGRAM_PLAIN). Writes one plain
      * datagram to `plain` when there is one. May emit. `from` is where this one came from: the
@@ -86,7 +92,11 @@ struct datagram_layer {
     void (*close)(struct peer *peer, void *state, bool orderly);
 };
 
-/* For layers only, from their callbacks: one wire datagram (copied) to where the peer is. */
+/* What the peers of its listener share, as share has made it. */
+void *datagram_shared(const struct peer *peer);
+
+/* For layers only, from their callbacks: one wire datagram (copied) to where the peer is. Whom a
+ * layer has proven the peer to be it says with layer_identify (layer.h), as on streams. */
 void datagram_emit(struct peer *peer, struct slice wire);
 /* The same to another address, at most `factor` 3 times what came from there (a peer that may have
  * moved and has not proven it). */
