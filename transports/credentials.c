@@ -33,6 +33,7 @@ static const struct {
 struct loading {
     const struct tls_settings *settings;
     struct credentials *credentials;
+    bool datagrams;
     char *why; /* CREDENTIALS_WHY_SIZE */
 };
 
@@ -95,8 +96,10 @@ static int load_profile(const struct loading *loading)
              settings->psk_file ? psk_suites : "");
     if (wolfSSL_CTX_set_cipher_list(profile, list) != WOLFSSL_SUCCESS)
         return refuse(loading, NULL, "the cipher suites are not to be had", 0);
-    int oldest = settings->min_version == TLS_VERSION_13 ? WOLFSSL_TLSV1_3 : WOLFSSL_TLSV1_2;
-    if (wolfSSL_CTX_SetMinVersion(profile, oldest) != WOLFSSL_SUCCESS)
+    static const int oldest[][2] = {[TLS_VERSION_12] = {WOLFSSL_TLSV1_2, WOLFSSL_DTLSV1_2},
+                                    [TLS_VERSION_13] = {WOLFSSL_TLSV1_3, WOLFSSL_DTLSV1_3}};
+    if (wolfSSL_CTX_SetMinVersion(profile, oldest[settings->min_version][loading->datagrams]) !=
+        WOLFSSL_SUCCESS)
         return refuse(loading, NULL, "the version is not to be had", 0);
     loading->credentials->hybrid_first = numbers[0] == WOLFSSL_X25519MLKEM768;
     if (wolfSSL_CTX_set_groups(profile, numbers, count) != WOLFSSL_SUCCESS)
@@ -258,7 +261,7 @@ static bool start_wolfssl(void)
     return started;
 }
 
-int credentials_load(const struct tls_settings *settings, struct credentials **out,
+int credentials_load(const struct tls_settings *settings, bool datagrams, struct credentials **out,
                      char why[CREDENTIALS_WHY_SIZE])
 {
     if (!start_wolfssl()) {
@@ -267,7 +270,8 @@ int credentials_load(const struct tls_settings *settings, struct credentials **o
     }
     struct credentials *credentials = calloc(1, sizeof(*credentials));
     if (credentials)
-        credentials->profile = wolfSSL_CTX_new(wolfSSLv23_server_method());
+        credentials->profile =
+            wolfSSL_CTX_new(datagrams ? wolfDTLS_server_method() : wolfSSLv23_server_method());
     if (!credentials || !credentials->profile) {
         free(credentials);
         snprintf(why, CREDENTIALS_WHY_SIZE, "out of memory");
@@ -278,7 +282,7 @@ int credentials_load(const struct tls_settings *settings, struct credentials **o
     credentials->asks = settings->ca && settings->client_certificate != TLS_CLIENT_NONE;
     copy_numbers(&credentials->wish, settings);
     wolfSSL_CTX_set_verify_depth(credentials->profile, CHAIN_DEPTH);
-    const struct loading loading = {settings, credentials, why};
+    const struct loading loading = {settings, credentials, datagrams, why};
     int error = load_parts(&loading);
     if (error) {
         credentials_unref(credentials);

@@ -26,9 +26,9 @@ struct credentials {
 
 enum { CREDENTIALS_WHY_SIZE = 512 };
 
-/* Reads and checks all files that the settings name. Returns 0 and one reference, or -errno and a
- * sentence in `why` that names the file. */
-int credentials_load(const struct tls_settings *settings, struct credentials **out,
+/* Reads and checks all files that the settings name, for TLS or, on `datagrams`, DTLS. Returns 0
+ * and one reference, or -errno and a sentence in `why` that names the file. */
+int credentials_load(const struct tls_settings *settings, bool datagrams, struct credentials **out,
                      char why[CREDENTIALS_WHY_SIZE]);
 
 /* One reference more, one reference less; the last one frees. NULL may be let go of. */

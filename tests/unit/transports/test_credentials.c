@@ -30,7 +30,7 @@ static struct tls_settings settings_of(const char *certificate, const char *key)
 static int load(const struct tls_settings *settings)
 {
     struct credentials *credentials = NULL;
-    int error = credentials_load(settings, &credentials, why);
+    int error = credentials_load(settings, false, &credentials, why);
     assert_int_equal(error == 0, credentials != NULL);
     credentials_unref(credentials);
     return error;
@@ -41,7 +41,7 @@ static void a_pair_is_loaded_and_its_end_is_known(void **unused)
     (void)unused;
     struct tls_settings settings = settings_of("server.pem", "server.key");
     struct credentials *credentials;
-    assert_int_equal(credentials_load(&settings, &credentials, why), 0);
+    assert_int_equal(credentials_load(&settings, false, &credentials, why), 0);
     int64_t days = (credentials->expires_s - time(NULL)) / 86400;
     assert_in_range(days, 98, 101);
     assert_null(credentials->loose);
@@ -109,7 +109,7 @@ static void a_key_that_others_may_read_is_reported(void **unused)
     struct tls_settings settings = settings_of("server.pem", "server.key");
     struct credentials *credentials;
     chmod(pki_path("server.key"), 0644);
-    assert_int_equal(credentials_load(&settings, &credentials, why), 0);
+    assert_int_equal(credentials_load(&settings, false, &credentials, why), 0);
     assert_string_equal(credentials->loose, pki_path("server.key"));
     credentials_unref(credentials);
     chmod(pki_path("server.key"), 0600);
