@@ -118,6 +118,19 @@ void outgoing_consume(struct outgoing *queue, struct chunk_store *store, size_t 
     }
 }
 
+void outgoing_join(struct outgoing *queue, struct outgoing *from)
+{
+    if (!from->head)
+        return;
+    if (queue->tail)
+        queue->tail->next = from->head;
+    else
+        queue->head = from->head;
+    queue->tail = from->tail;
+    queue->len += from->len;
+    *from = (struct outgoing){0};
+}
+
 void outgoing_clear(struct outgoing *queue, struct chunk_store *store)
 {
     while (queue->head)

@@ -29,6 +29,9 @@ struct slice outgoing_front(const struct outgoing *queue);
 /* Takes `len` bytes, at most queue->len, off the front. */
 void outgoing_consume(struct outgoing *queue, struct chunk_store *store, size_t len);
 
+/* Moves all of `from` behind what is queued; `from` is empty then. Cannot fail. */
+void outgoing_join(struct outgoing *queue, struct outgoing *from);
+
 /* Drops everything. */
 void outgoing_clear(struct outgoing *queue, struct chunk_store *store);
 
