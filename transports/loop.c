@@ -140,6 +140,7 @@ struct loop *loop_new(const struct loop_hooks *hooks, void *owner)
     loop->owner = owner;
     loop->armed_ms = TIMERS_NEVER;
     list_init(&loop->dirty);
+    list_init(&loop->holding);
     list_init(&loop->ending);
     loop->now_ms = uv_hrtime() / 1000000;
     loop->wall_ms = wall_clock_ms();

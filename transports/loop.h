@@ -56,6 +56,11 @@ void loop_enter(struct loop *loop);
  * early. */
 void loop_leave(struct loop *loop);
 
+/* The core's promises up to this one are kept (broker_promise_kept): what peers hold back for them
+ * may leave, in the order in which it was appended, with the next flush. In a turn, outside of any
+ * walk over peers. */
+void loop_keep(struct loop *loop, uint64_t promise);
+
 /* The timing wheel. Its timers fire inside a turn, without loop_enter. Borrowed; lives as long as
  * the loop. */
 struct timers *loop_wheel(struct loop *loop);

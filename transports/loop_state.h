@@ -43,6 +43,8 @@ struct loop {
     bool leaving;      /* inside loop_leave or the end of the turn */
 
     struct list dirty;   /* peers (turn) with something to flush */
+    struct list holding; /* holds (siblings): what waits for promises */
+    uint64_t kept;       /* the highest promise that is kept */
     struct list ending;  /* peers (turn) marked closing whose protocol does not know it yet */
     struct peer **again; /* owned; those put off to the next turn, NULL for one that has ended */
     size_t again_count, again_room;

@@ -19,15 +19,22 @@ static inline void appended(struct peer *peer, size_t len)
 
 uint8_t *peer_reserve(struct peer *peer, size_t len)
 {
-    if (peer->flags & PEER_CLOSING)
-        return NULL;
-    uint8_t *at = outgoing_reserve(&peer->out, &peer_loop(peer)->chunks, len);
+    if (peer->flags & (PEER_CLOSING | PEER_BARRED))
+        return peer->flags & PEER_CLOSING ? NULL : hold_reserve_behind(peer, len);
+    uint8_t *at = outgoing_reserve(&peer_stream(peer)->out, &peer_loop(peer)->chunks, len);
     if (!at) {
         peer_close(peer, "out of memory");
         return NULL;
     }
     appended(peer, len);
     return at;
+}
+
+uint8_t *peer_reserve_after(struct peer *peer, size_t len, uint64_t promise)
+{
+    if (!peer_hold(peer) && promise <= peer_loop(peer)->kept)
+        return peer_reserve(peer, len);
+    return peer->flags & PEER_CLOSING ? NULL : hold_reserve(peer, len, promise);
 }
 
 void peer_send(struct peer *peer, struct slice bytes)
@@ -47,7 +54,9 @@ void peer_send_shared(struct peer *peer, struct slice bytes, struct message *own
     }
     if (peer->flags & PEER_CLOSING)
         return;
-    if (outgoing_share(&peer->out, &peer_loop(peer)->chunks, bytes, owner) != 0)
+    if (peer->flags & PEER_BARRED)
+        hold_share_behind(peer, bytes, owner);
+    else if (outgoing_share(&peer_stream(peer)->out, &peer_loop(peer)->chunks, bytes, owner) != 0)
         peer_close(peer, "out of memory");
     else
         appended(peer, bytes.len);
@@ -55,12 +64,12 @@ void peer_send_shared(struct peer *peer, struct slice bytes, struct message *own
 
 size_t peer_backlog(const struct peer *peer)
 {
-    return peer->out.len + (peer_layer(peer) ? peer_layered(peer)->wire.len : 0);
+    return peer_unsent(peer) + hold_len(peer_hold(peer));
 }
 
 bool peer_is_full(const struct peer *peer)
 {
-    return peer_backlog(peer) > peer_home(peer)->settings.out_buffer;
+    return peer_unsent(peer) + hold_behind(peer_hold(peer)) > peer_home(peer)->settings.out_buffer;
 }
 
 void peer_close(struct peer *peer, const char *why, ...)

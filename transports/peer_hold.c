@@ -10,8 +10,8 @@ enum { HELD_MAX = 64 << 10 };
 /* The peer's hold, made when there is none; NULL when out of memory, the peer being closed then. */
 static struct hold *hold_of(struct peer *peer)
 {
-    if (peer->hold)
-        return peer->hold;
+    if (peer_hold(peer))
+        return peer_hold(peer);
     struct hold *hold = calloc(1, sizeof(*hold));
     if (!hold) {
         peer_close(peer, "out of memory");
@@ -20,13 +20,13 @@ static struct hold *hold_of(struct peer *peer)
     hold->peer = peer;
     list_init(&hold->siblings);
     list_append(&peer_loop(peer)->holding, &hold->siblings);
-    peer->hold = hold;
+    peer_stream(peer)->poll.data = hold;
     return hold;
 }
 
 void hold_drop(struct peer *peer)
 {
-    struct hold *hold = peer->hold;
+    struct hold *hold = peer_hold(peer);
     struct chunk_store *chunks = &peer_loop(peer)->chunks;
     if (!hold)
         return;
@@ -35,7 +35,7 @@ void hold_drop(struct peer *peer)
     outgoing_clear(&hold->behind, chunks);
     list_remove(&hold->siblings);
     free(hold);
-    peer->hold = NULL;
+    peer_stream(peer)->poll.data = NULL;
     peer->flags &= ~(unsigned)PEER_BARRED;
 }
 
@@ -71,7 +71,7 @@ uint8_t *hold_reserve(struct peer *peer, size_t len, uint64_t promise)
 
 uint8_t *hold_reserve_behind(struct peer *peer, size_t len)
 {
-    uint8_t *at = reserve(peer, &peer->hold->behind, len);
+    uint8_t *at = reserve(peer, &peer_hold(peer)->behind, len);
     if (at)
         peer_output_due(peer); /* the peer may be full now */
     return at;
@@ -79,7 +79,7 @@ uint8_t *hold_reserve_behind(struct peer *peer, size_t len)
 
 void hold_share_behind(struct peer *peer, struct slice bytes, struct message *owner)
 {
-    if (outgoing_share(&peer->hold->behind, &peer_loop(peer)->chunks, bytes, owner) != 0)
+    if (outgoing_share(&peer_hold(peer)->behind, &peer_loop(peer)->chunks, bytes, owner) != 0)
         peer_close(peer, "out of memory");
     else
         peer_output_due(peer);

@@ -31,10 +31,10 @@ static ssize_t offer(struct peer *peer, struct slice bytes)
 /* Keeps what is left of the shared buffer. `fresh` bytes of it came with the last read. */
 static void keep_left(struct peer *peer, struct slice left, size_t fresh)
 {
-    if (left.len == 0 || peer->in.cap > 4 * left.len + CRUMB_LEFT)
-        buffer_clear(&peer->in);
-    peer->in.len = 0;
-    if (buffer_append(&peer->in, left) != 0)
+    if (left.len == 0 || peer_stream(peer)->in.cap > 4 * left.len + CRUMB_LEFT)
+        buffer_clear(&peer_stream(peer)->in);
+    peer_stream(peer)->in.len = 0;
+    if (buffer_append(&peer_stream(peer)->in, left) != 0)
         peer_close(peer, "out of memory");
     else if (left.len > CRUMB_LEFT && fresh < left.len / 4)
         peer->flags |= PEER_DRIBBLES;
@@ -44,7 +44,7 @@ static void keep_left(struct peer *peer, struct slice left, size_t fresh)
 static void feed_in_place(struct peer *peer, uint8_t *at, size_t kept, size_t fresh)
 {
     if (kept)
-        memcpy(at, peer->in.at, kept);
+        memcpy(at, peer_stream(peer)->in.at, kept);
     struct slice all = {at, kept + fresh};
     ssize_t done = offer(peer, all);
     if (done >= 0)
@@ -54,21 +54,22 @@ static void feed_in_place(struct peer *peer, uint8_t *at, size_t kept, size_t fr
 /* Gives all that is collected to the protocol; `fresh` bytes of it are new. */
 static void offer_collected(struct peer *peer, size_t fresh)
 {
-    ssize_t done = offer(peer, buffer_slice(&peer->in));
+    ssize_t done = offer(peer, buffer_slice(&peer_stream(peer)->in));
     if (done <= 0)
         return;
     peer->flags &= ~PEER_DRIBBLES;
-    struct buffer old = peer->in;
-    peer->in = (struct buffer){0};
+    struct buffer old = peer_stream(peer)->in;
+    peer_stream(peer)->in = (struct buffer){0};
     keep_left(peer, slice_from(buffer_slice(&old), (size_t)done), fresh);
     buffer_clear(&old);
 }
 
 static void feed_collected(struct peer *peer, struct slice fresh)
 {
-    if (peer->in.len + fresh.len > LEFT_MAX || buffer_append(&peer->in, fresh) != 0) {
-        peer_close(peer,
-                   peer->in.len + fresh.len > LEFT_MAX ? "packet without end" : "out of memory");
+    if (peer_stream(peer)->in.len + fresh.len > LEFT_MAX ||
+        buffer_append(&peer_stream(peer)->in, fresh) != 0) {
+        peer_close(peer, peer_stream(peer)->in.len + fresh.len > LEFT_MAX ? "packet without end"
+                                                                          : "out of memory");
         return;
     }
     if (!(peer->flags & PEER_HELD))
@@ -79,8 +80,8 @@ void peer_input_again(struct peer *peer)
 {
     if (peer->flags & PEER_CLOSING)
         return;
-    if (peer->in.len)
-        offer_collected(peer, peer->in.len);
+    if (peer_stream(peer)->in.len)
+        offer_collected(peer, peer_stream(peer)->in.len);
     if (!(peer->flags & PEER_CLOSING))
         peer_life_watch(peer);
 }
@@ -133,13 +134,13 @@ void peer_input_serve(struct loop *loop)
 
 static bool collects(const struct peer *peer)
 {
-    return peer->in.len > LOOP_FRONT_MAX || peer->flags & (PEER_DRIBBLES | PEER_HELD);
+    return peer_stream(peer)->in.len > LOOP_FRONT_MAX || peer->flags & (PEER_DRIBBLES | PEER_HELD);
 }
 
 /* Where fresh bytes are to be put in a buffer of LOOP_INPUT_SIZE. */
 static size_t room_in_front(const struct peer *peer)
 {
-    return collects(peer) ? 0 : peer->in.len;
+    return collects(peer) ? 0 : peer_stream(peer)->in.len;
 }
 
 /* `fresh` bytes stand in `buffer` at room_in_front. */
@@ -148,7 +149,7 @@ static void feed(struct peer *peer, uint8_t *buffer, size_t fresh)
     if (collects(peer))
         feed_collected(peer, slice_of(buffer, fresh));
     else
-        feed_in_place(peer, buffer, peer->in.len, fresh);
+        feed_in_place(peer, buffer, peer_stream(peer)->in.len, fresh);
 }
 
 /* Through the layer; plain bytes go into a buffer of their own. */
@@ -169,11 +170,11 @@ static void feed_layer(struct peer *peer, struct slice wire)
         peer_close(peer, "%s failed", layer->name);
     else if (result == LAYER_END)
         peer_close(peer, "peer closed the connection");
-    if (peer->out.len > 0)
+    if (peer_stream(peer)->out.len > 0)
         peer_output_due(peer); /* the layer may be ready for it now */
     /* The last words of a handshake get no answer, and the first packet may wait behind them. */
     if (!(peer->flags & PEER_HEARD) && peer->port && peer_backlog(peer) == 0)
-        socket_acknowledge(peer->fd);
+        socket_acknowledge(peer_fd(peer));
 }
 
 /* One receive. Returns what recv does, with -errno for -1. */
@@ -182,7 +183,7 @@ static ssize_t receive(struct peer *peer, uint8_t *at)
     struct listener *listener = peer_home(peer);
     ssize_t got;
     do {
-        got = recv(peer->fd, at, LOOP_READ_MAX, 0);
+        got = recv(peer_fd(peer), at, LOOP_READ_MAX, 0);
         listener->loop->counts.receives++;
     } while (got < 0 && errno == EINTR);
     if (got < 0)
@@ -244,7 +245,7 @@ void peer_input_read(struct peer *peer)
         ssize_t got = take_in(peer);
         if (got == 0 || (got < 0 && got != -EAGAIN))
             peer_life_lost(peer, (int)-got);
-        if (peer->flags & PEER_FULL)
+        if (peer->flags & PEER_FULL || peer_hold(peer))
             peer_output_brake(peer);
         if (got < LOOP_READ_MAX)
             break;
@@ -266,7 +267,7 @@ void peer_input_drain(struct peer *peer)
     ssize_t got = 1;
     while (got > 0 && !(peer->flags & PEER_CLOSING))
         got = take_in(peer);
-    getsockopt(peer->fd, SOL_SOCKET, SO_ERROR, &error, &length);
+    getsockopt(peer_fd(peer), SOL_SOCKET, SO_ERROR, &error, &length);
     if (got < 0 && got != -EAGAIN)
         error = (int)-got;
     peer_life_lost(peer, error ? error : ECONNRESET);

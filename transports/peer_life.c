@@ -32,7 +32,7 @@ static void on_deadline(struct timer *timer)
 
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
-    struct peer *peer = (struct peer *)poll;
+    struct peer *peer = &((struct stream *)poll)->peer;
     struct loop *loop = peer_loop(peer);
     loop_enter(loop);
     if (status < 0) {
@@ -77,27 +77,28 @@ static void release(struct peer *peer)
     if (peer->flags & PEER_IPV6)
         free(peer->address.ipv6);
     free(peer->name);
-    free(peer);
+    free(peer_stream(peer));
 }
 
 static struct peer *make(struct listener *listener, int fd, const struct sockaddr_storage *from,
                          int *error)
 {
-    size_t size = peer_aligned(sizeof(struct peer)) + listener->service.protocol->state_size;
+    size_t size = sizeof(struct stream) + listener->service.protocol->state_size;
     const struct layer *layer = listener->stack->layer;
     if (layer)
-        size = peer_aligned(size) + peer_aligned(sizeof(struct layered)) + layer->state_size;
+        size = peer_aligned(size) + peer_aligned(sizeof(struct stream_layered)) + layer->state_size;
     bool limited = listener->settings.per_source != OPTION_UNLIMITED;
-    struct peer *peer = calloc(1, size);
+    struct stream *stream = calloc(1, size);
     *error = -ENOMEM;
-    if (!peer)
+    if (!stream)
         return NULL;
+    struct peer *peer = &stream->peer;
+    peer->home = listener;
     *error = keep_address(peer, from);
-    peer->poll.data = listener;
     if (*error == 0 && limited)
         *error = sources_enter(&listener->sources, peer, listener->settings.per_source);
     if (*error == 0) {
-        *error = uv_poll_init(&listener->loop->uv, &peer->poll, fd);
+        *error = uv_poll_init(&listener->loop->uv, &stream->poll, fd);
         if (*error && limited)
             sources_leave(&listener->sources, peer);
     }
@@ -105,7 +106,6 @@ static struct peer *make(struct listener *listener, int fd, const struct sockadd
         release(peer);
         return NULL;
     }
-    peer->fd = fd;
     list_init(&peer->siblings);
     list_init(&peer->turn);
     timer_init(&peer->deadline, on_deadline);
@@ -157,7 +157,7 @@ void peer_life_watch(struct peer *peer)
         return;
     int events = (wanted & PEER_WATCH_READ ? UV_READABLE : 0) |
                  (wanted & PEER_WATCH_WRITE ? UV_WRITABLE : 0);
-    uv_poll_start(&peer->poll, events, on_poll); /* no events: stops */
+    uv_poll_start(&peer_stream(peer)->poll, events, on_poll); /* no events: stops */
     peer->flags = (peer->flags & ~watched) | wanted;
 }
 
@@ -166,7 +166,7 @@ void peer_life_watch(struct peer *peer)
 static bool has_taken(struct strain *strain)
 {
     int before = strain->queued;
-    if (ioctl(strain->peer->fd, SIOCOUTQ, &strain->queued) != 0)
+    if (ioctl(peer_fd(strain->peer), SIOCOUTQ, &strain->queued) != 0)
         return false;
     return strain->queued != before;
 }
@@ -185,7 +185,7 @@ static void on_strain(struct timer *timer)
     } else if (listener->settings.stall_timeout != OPTION_UNLIMITED &&
                quiet_ms >= listener->settings.stall_timeout) {
         listener->counts.stalled++;
-        size_t waiting = peer_backlog(peer);
+        size_t waiting = peer_unsent(peer);
         peer->flags |= PEER_BROKEN;
         peer_close(peer, "does not read (%zu bytes wait since %llu s)", waiting,
                    (unsigned long long)quiet_ms / 1000);
@@ -256,9 +256,11 @@ static void end(struct peer *peer)
         peer_input_forget(peer);
     if (peer->flags & PEER_OPENED)
         peer_protocol(peer)->close(peer, peer_state(peer), peer->why ? peer->why : "out of memory");
-    if (peer_layer(peer))
+    if (peer_layer(peer) && peer_hold(peer) && !(peer->flags & PEER_BROKEN))
+        peer->flags |= PEER_UNSEALED;
+    else if (peer_layer(peer))
         peer_output_seal(peer);
-    buffer_clear(&peer->in);
+    buffer_clear(&peer_stream(peer)->in);
     peer->deadline.fired = on_overdue;
     timer_set(&loop->wheel, &peer->deadline, loop->now_ms + FLUSH_WITHIN_MS);
     if (!list_linked(&peer->turn))
@@ -277,7 +279,7 @@ void peer_life_settle(struct loop *loop)
 static void linger(struct peer *peer)
 {
     struct loop *loop = peer_loop(peer);
-    if (loop->lingering >= LOOP_LINGERING_MAX || shutdown(peer->fd, SHUT_WR) != 0) {
+    if (loop->lingering >= LOOP_LINGERING_MAX || shutdown(peer_fd(peer), SHUT_WR) != 0) {
         peer_life_drop(peer);
         return;
     }
@@ -300,26 +302,48 @@ void peer_life_flushed(struct peer *peer)
         linger(peer);
 }
 
+/* The layer's last words, which had to wait for what was held. */
+static void seal_late(struct peer *peer)
+{
+    if (!(peer->flags & PEER_UNSEALED))
+        return;
+    peer->flags &= ~(unsigned)PEER_UNSEALED;
+    peer_output_seal(peer);
+}
+
+void peer_life_unheld(struct peer *peer)
+{
+    seal_late(peer);
+    if (peer->flags & PEER_ENDED)
+        peer_output_due(peer);
+}
+
 static void on_closed(uv_handle_t *handle)
 {
-    release((struct peer *)handle);
+    release(&((struct stream *)handle)->peer);
 }
 
 void peer_life_drop(struct peer *peer)
 {
     struct listener *listener = peer_home(peer);
     struct loop *loop = listener->loop;
+    struct stream *stream = peer_stream(peer);
+    int fd = peer_fd(peer);
     if (peer->flags & PEER_GONE)
         return;
+    hold_drop(peer);
+    if (peer->flags & PEER_UNSEALED)
+        peer->flags |= PEER_BROKEN;
+    seal_late(peer);
     peer->flags |= PEER_GONE;
     if (peer->flags & PEER_SHUT)
         loop->lingering--;
     list_remove(&peer->turn);
     list_remove(&peer->siblings);
     timer_cancel(&loop->wheel, &peer->deadline);
-    outgoing_clear(&peer->out, &loop->chunks);
+    outgoing_clear(&stream->out, &loop->chunks);
     if (listener->stack->layer)
-        outgoing_clear(&peer_layered(peer)->wire, &loop->chunks);
+        outgoing_clear(peer_wire(peer), &loop->chunks);
     if (listener->stack->layer)
         identity_unref(peer_layered(peer)->identity);
     free(peer->why);
@@ -328,9 +352,9 @@ void peer_life_drop(struct peer *peer)
     listener->stranger_count -= !(peer->flags & PEER_KNOWN);
     listener->connections--;
     listener->stats->sockets--;
-    uv_close((uv_handle_t *)&peer->poll,
+    uv_close((uv_handle_t *)&stream->poll,
              on_closed); /* before close(): it must not poll a dead fd */
-    close(peer->fd);
+    close(fd);
 }
 
 void peer_life_kill(struct peer *peer, const char *why)

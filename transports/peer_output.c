@@ -36,9 +36,10 @@ void peer_output_brake(struct peer *peer)
 {
     const uint64_t limit = peer_home(peer)->settings.out_buffer;
     size_t backlog = peer_backlog(peer);
-    if (backlog / 2 > limit && !(peer->flags & PEER_ENDED))
+    bool strained = backlog / 2 > limit || hold_is_long(peer_hold(peer));
+    if (strained && !(peer->flags & PEER_ENDED))
         peer->flags |= PEER_PAUSED;
-    else if (backlog <= limit)
+    else if (backlog <= limit && hold_is_short(peer_hold(peer)))
         peer->flags &= ~PEER_PAUSED;
     peer_life_watch(peer);
 }
@@ -74,7 +75,7 @@ static bool send_some(struct peer *peer, struct outgoing *queue)
     size_t wanted;
     int count = outgoing_vectors(queue, vectors, VECTORS, &wanted);
     loop->counts.sends++;
-    ssize_t sent = send_vectors(peer->fd, vectors, count);
+    ssize_t sent = send_vectors(peer_fd(peer), vectors, count);
     if (sent < 0) {
         if (errno == EINTR)
             return true;
@@ -105,10 +106,10 @@ static struct slice next_plain(struct peer *peer)
     struct iovec vectors[VECTORS];
     uint8_t *to = peer_loop(peer)->gather;
     size_t len, used = 0;
-    struct slice front = outgoing_front(&peer->out);
-    if (front.len >= LOOP_GATHER_MAX || front.len == peer->out.len)
+    struct slice front = outgoing_front(&peer_stream(peer)->out);
+    if (front.len >= LOOP_GATHER_MAX || front.len == peer_stream(peer)->out.len)
         return front;
-    int count = outgoing_vectors(&peer->out, vectors, VECTORS, &len);
+    int count = outgoing_vectors(&peer_stream(peer)->out, vectors, VECTORS, &len);
     for (int i = 0; i < count && used < LOOP_GATHER_MAX; i++) {
         size_t room = LOOP_GATHER_MAX - used;
         size_t part = vectors[i].iov_len < room ? vectors[i].iov_len : room;
@@ -123,7 +124,7 @@ static void encode(struct peer *peer, size_t ahead)
 {
     const struct layer *layer = peer_layer(peer);
     struct layered *layered = peer_layered(peer);
-    while (peer->out.len > 0 && layered->wire.len < ahead && layered->open) {
+    while (peer_stream(peer)->out.len > 0 && peer_wire(peer)->len < ahead && layered->open) {
         ssize_t done = layer->send(peer, peer_layer_state(peer), next_plain(peer));
         if (done < 0) {
             peer_close(peer, "%s failed", layer->name);
@@ -131,16 +132,15 @@ static void encode(struct peer *peer, size_t ahead)
         }
         if (done <= 0)
             return;
-        outgoing_consume(&peer->out, &peer_loop(peer)->chunks, (size_t)done);
+        outgoing_consume(&peer_stream(peer)->out, &peer_loop(peer)->chunks, (size_t)done);
     }
 }
 
 static void send_layered(struct peer *peer)
 {
-    struct layered *layered = peer_layered(peer);
     for (int n = 0; n < SENDS_MAX; n++) {
         encode(peer, WIRE_AHEAD);
-        if (layered->wire.len == 0 || !send_some(peer, &layered->wire))
+        if (peer_wire(peer)->len == 0 || !send_some(peer, peer_wire(peer)))
             return;
     }
 }
@@ -150,7 +150,7 @@ void layer_emit(struct peer *peer, struct slice wire)
     struct loop *loop = peer_loop(peer);
     if (wire.len == 0)
         return;
-    uint8_t *to = outgoing_reserve(&peer_layered(peer)->wire, &loop->chunks, wire.len);
+    uint8_t *to = outgoing_reserve(peer_wire(peer), &loop->chunks, wire.len);
     if (!to) {
         peer_close(peer, "out of memory");
         return;
@@ -172,19 +172,21 @@ void peer_output_seal(struct peer *peer)
     bool orderly = layered->open && !(peer->flags & PEER_BROKEN);
     if (orderly)
         encode(peer, SIZE_MAX);
-    outgoing_clear(&peer->out, &peer_loop(peer)->chunks); /* what the layer was not ready for */
+    outgoing_clear(&peer_stream(peer)->out,
+                   &peer_loop(peer)->chunks); /* what the layer was not ready for */
     layer->close(peer, peer_layer_state(peer), orderly);
     layered->open = false;
 }
 
-/* After a flush: watches over a full peer, and tells the protocol when there is room again. */
+/* After a flush: watches over a full peer, and tells the protocol when there is room again. A peer
+ * is not to blame for what waits for a promise. */
 static void weigh(struct peer *peer, bool progress)
 {
     const uint64_t limit = peer_home(peer)->settings.out_buffer;
-    size_t backlog = peer_backlog(peer);
+    size_t unsent = peer_unsent(peer);
     if (!(peer->flags & PEER_FULL))
         return;
-    if (backlog > limit / 2) {
+    if (unsent > limit / 2) {
         struct strain *strain = peer_life_strain(peer);
         if (!strain)
             peer_close(peer, "out of memory");
@@ -192,29 +194,31 @@ static void weigh(struct peer *peer, bool progress)
             strain->progress_ms = peer_loop(peer)->now_ms;
         return;
     }
-    peer->flags &= ~PEER_FULL;
     peer_life_relax(peer);
+    if (unsent + hold_behind(peer_hold(peer)) > limit / 2)
+        return;
+    peer->flags &= ~PEER_FULL;
     if (peer_protocol(peer)->drained)
         peer_protocol(peer)->drained(peer, peer_state(peer));
 }
 
 void peer_output_flush(struct peer *peer)
 {
-    size_t before = peer_backlog(peer);
+    size_t before = peer_unsent(peer);
     peer->flags &= ~PEER_BLOCKED;
     if (before > 0 && !(peer->flags & PEER_BROKEN)) {
         if (peer_layer(peer))
             send_layered(peer);
         else
-            send_queue(peer, &peer->out);
+            send_queue(peer, &peer_stream(peer)->out);
     }
     if (peer->flags & PEER_ENDED)
         peer_life_flushed(peer);
     else if (!(peer->flags & (PEER_CLOSING | PEER_BROKEN)))
-        weigh(peer, peer_backlog(peer) < before);
+        weigh(peer, peer_unsent(peer) < before);
     if (peer->flags & PEER_GONE)
         return;
-    size_t left = peer_layer(peer) ? peer_layered(peer)->wire.len : peer->out.len;
+    size_t left = peer_layer(peer) ? peer_wire(peer)->len : peer_stream(peer)->out.len;
     if (left > 0 && !(peer->flags & (PEER_BROKEN | PEER_BLOCKED)))
         peer_output_due(peer);
     peer_output_brake(peer);

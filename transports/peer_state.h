@@ -16,6 +16,7 @@
 #include "transports/listener_state.h"
 #include "transports/outgoing.h"
 #include "transports/peer.h"
+#include "transports/peer_hold.h"
 
 enum peer_flag {
     PEER_CLOSING = 1 << 0,
@@ -37,6 +38,8 @@ enum peer_flag {
     PEER_HEARD = 1 << 16, /* plain bytes have come out of its layer */
     PEER_KNOWN = 1 << 17, /* peer_known has been called: in listener.peers, else in .strangers */
     PEER_HELD = PEER_WAITS | PEER_AGAIN, /* either: not read, and not offered anything */
+    PEER_BARRED = 1 << 18,               /* all that is appended waits for hold.barrier */
+    PEER_UNSEALED = 1 << 19,             /* ended, but its layer is open: something waits in hold */
 };
 
 /* What a peer in trouble needs in addition. */
@@ -48,31 +51,41 @@ struct strain {
 };
 
 struct peer {
-    uv_poll_t poll;        /* data: the listener */
+    struct listener *home;
     struct list siblings;  /* in listener.peers or .strangers */
     struct list turn;      /* in loop.dirty or loop.ending */
     struct timer deadline; /* the protocol's; from ended on, ours */
-    struct outgoing out;   /* what the protocol has appended */
-    struct buffer in;      /* an incomplete packet; empty and without memory when there is none */
     char *name;            /* escaped; NULL when not given */
     union {
-        struct strain *strain; /* until closing; NULL without trouble */
+        struct strain *strain; /* of a stream until closing; NULL without trouble */
         char *why;             /* from closing on; NULL when there was no memory for it */
     };
     union {
         uint8_t ipv4[4];
         uint8_t (*ipv6)[16]; /* owned */
     } address;
-    int fd;
     uint32_t flags; /* enum peer_flag */
     uint16_t port;  /* host order; 0 for unix */
 };
 
+/* A peer on a stream. What only streams need stands in front of the peer, so that the protocol's
+ * state stands behind every kind of peer in the same place. */
+struct stream {
+    uv_poll_t poll;      /* data: struct hold *, what waits for a promise; NULL for nothing */
+    struct outgoing out; /* what the protocol has appended */
+    struct buffer in;    /* an incomplete packet; empty and without memory when there is none */
+    struct peer peer;    /* the last member */
+};
+
 /* Of a peer on a stack with a layer; lies behind the protocol's state. */
 struct layered {
-    struct outgoing wire;      /* what the layer has emitted */
     struct identity *identity; /* what the layer has proven; owned, NULL for nothing */
     bool open;                 /* layer.open has been called, close has not */
+};
+
+struct stream_layered {
+    struct layered layered;
+    struct outgoing wire; /* what the layer has emitted */
 };
 
 enum { PEER_STATE_ALIGN = 8 };
@@ -84,7 +97,26 @@ static inline size_t peer_aligned(size_t size)
 
 static inline struct listener *peer_home(const struct peer *peer)
 {
-    return peer->poll.data;
+    return peer->home;
+}
+
+static inline struct stream *peer_stream(const struct peer *peer)
+{
+    return list_item(peer, struct stream, peer);
+}
+
+/* Of a stream: what waits for a promise, or NULL. */
+static inline struct hold *peer_hold(const struct peer *peer)
+{
+    return peer_stream(peer)->poll.data;
+}
+
+/* The socket of a stream. */
+static inline int peer_fd(const struct peer *peer)
+{
+    uv_os_fd_t fd = -1;
+    uv_fileno((const uv_handle_t *)&peer_stream(peer)->poll, &fd);
+    return fd;
 }
 
 static inline struct loop *peer_loop(const struct peer *peer)
@@ -116,9 +148,20 @@ static inline struct layered *peer_layered(const struct peer *peer)
                               peer_aligned(peer_protocol(peer)->state_size));
 }
 
+static inline struct outgoing *peer_wire(const struct peer *peer)
+{
+    return &((struct stream_layered *)peer_layered(peer))->wire;
+}
+
 static inline void *peer_layer_state(const struct peer *peer)
 {
-    return (uint8_t *)peer_layered(peer) + peer_aligned(sizeof(struct layered));
+    return (uint8_t *)peer_layered(peer) + peer_aligned(sizeof(struct stream_layered));
+}
+
+/* Bytes that may leave and that the kernel has not taken. */
+static inline size_t peer_unsent(const struct peer *peer)
+{
+    return peer_stream(peer)->out.len + (peer_layer(peer) ? peer_wire(peer)->len : 0);
 }
 
 /* ---- peer_life.c ---- */
@@ -138,6 +181,9 @@ void peer_life_settle(struct loop *loop);
 
 /* Of an ended peer whose last flush is over: says goodbye or lets it go, as far as that is due. */
 void peer_life_flushed(struct peer *peer);
+
+/* Nothing of it waits for a promise any more. */
+void peer_life_unheld(struct peer *peer);
 
 /* Closes the socket at once. The peer must be ended. */
 void peer_life_drop(struct peer *peer);

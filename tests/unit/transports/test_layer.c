@@ -180,7 +180,7 @@ static void test_large_packets_and_any_cut_go_through(void **unused)
         send_veiled(fd, ORDER_ECHO, lens[i]);
         expect_veiled(fd, ORDER_ECHO, lens[i]);
     }
-    assert_null(stage.peers[0]->in.at);
+    assert_null(peer_stream(stage.peers[0])->in.at);
     assert_int_equal(peer_backlog(stage.peers[0]), 0);
     close(fd);
 }
@@ -278,7 +278,7 @@ static void test_a_layer_encodes_only_a_little_ahead_of_the_socket(void **unused
     until(stage.stats.bytes_sent == 2);
     memset(peer_reserve(stage.peers[0], 16 << 20), 0, 16 << 20);
     until(stage.peers[0]->flags & PEER_BLOCKED);
-    assert_true(peer_layered(stage.peers[0])->wire.len < 100 << 10);
+    assert_true(peer_wire(stage.peers[0])->len < 100 << 10);
     assert_true(peer_is_full(stage.peers[0]));
     close(fd);
 }

@@ -101,7 +101,7 @@ static bool live_through(long n)
         loop_step(stage.loop, false);
     if (stage.opened == 2 && stage.peers[1]) {
         int tiny = 4096; /* so that output waits, here and not in the kernel */
-        setsockopt(stage.peers[1]->fd, SOL_SOCKET, SO_SNDBUF, &tiny, sizeof(tiny));
+        setsockopt(peer_fd(stage.peers[1]), SOL_SOCKET, SO_SNDBUF, &tiny, sizeof(tiny));
         peer_name(stage.peers[1], SLICE("sensor"));
     }
     hurl(fd, large, 100);

@@ -62,14 +62,14 @@ static void test_an_incomplete_packet_is_kept_and_its_memory_freed(void **unused
     int fd = client_open();
     uint8_t *frame = frame_new(ORDER_ECHO, 500);
     struct peer *peer = stage.peers[0];
-    assert_null(peer->in.at);
+    assert_null(peer_stream(peer)->in.at);
     client_send(fd, frame, 300);
     until(stage.receives == 1);
-    assert_int_equal(peer->in.len, 300);
-    assert_true(peer->in.cap <= 1024);
+    assert_int_equal(peer_stream(peer)->in.len, 300);
+    assert_true(peer_stream(peer)->in.cap <= 1024);
     client_send(fd, frame + 300, 204);
     client_expect_frame(fd, ORDER_ECHO, 500);
-    assert_null(peer->in.at);
+    assert_null(peer_stream(peer)->in.at);
     free(frame);
     close(fd);
 }
@@ -82,13 +82,13 @@ static void test_memory_grows_with_what_has_arrived_and_not_with_what_is_claimed
     const uint8_t claim[] = {0x0f, 0xff, 0xff, 0xff, ORDER_SWALLOW, 1, 2, 3};
     client_send(fd, claim, sizeof(claim));
     until(stage.receives == 1);
-    assert_int_equal(stage.peers[0]->in.len, 8);
-    assert_true(stage.peers[0]->in.cap <= 64);
+    assert_int_equal(peer_stream(stage.peers[0])->in.len, 8);
+    assert_true(peer_stream(stage.peers[0])->in.cap <= 64);
     uint8_t *more = calloc(1, 1 << 20);
     client_send(fd, more, 1 << 20);
     until(stage.stats.bytes_received == sizeof(claim) + (1 << 20));
-    assert_int_equal(stage.peers[0]->in.len, sizeof(claim) + (1 << 20));
-    assert_true(stage.peers[0]->in.cap <= 4 << 20);
+    assert_int_equal(peer_stream(stage.peers[0])->in.len, sizeof(claim) + (1 << 20));
+    assert_true(peer_stream(stage.peers[0])->in.cap <= 4 << 20);
     free(more);
     close(fd);
 }
@@ -117,7 +117,7 @@ static void test_the_work_for_a_large_packet_is_linear(void **unused)
     uint64_t small = time_of_packet(fd, 1 << 20), large = time_of_packet(fd, 32 << 20);
     /* Linear is 32 times as long, quadratic 1024 times. */
     assert_true(large < 200 * (small + 500));
-    assert_null(stage.peers[0]->in.at);
+    assert_null(peer_stream(stage.peers[0])->in.at);
     close(fd);
 }
 
@@ -136,7 +136,7 @@ static void test_crumbs_of_a_packet_are_not_copied_again_and_again(void **unused
     }
     client_expect_frame(fd, ORDER_ECHO, 30000);
     assert_false(stage.peers[0]->flags & PEER_DRIBBLES);
-    assert_null(stage.peers[0]->in.at);
+    assert_null(peer_stream(stage.peers[0])->in.at);
     free(frame);
     close(fd);
 }
@@ -154,7 +154,7 @@ static void test_large_packets_in_a_row_arrive_whole(void **unused)
         client_expect_frame(fd, ORDER_ECHO, lens[i]);
     }
     assert_int_equal(stage.packets, 20);
-    assert_null(stage.peers[0]->in.at);
+    assert_null(peer_stream(stage.peers[0])->in.at);
     close(fd);
 }
 

@@ -67,7 +67,7 @@ static void test_an_idle_peer_owns_no_chunks(void **unused)
     int fd = client_open();
     client_send_frame(fd, ORDER_ECHO, 5000);
     client_expect_frame(fd, ORDER_ECHO, 5000);
-    assert_null(stage.peers[0]->out.head);
+    assert_null(peer_stream(stage.peers[0])->out.head);
     assert_int_equal(stage.loop->chunks.bytes_used, 0);
     close(fd);
 }
@@ -159,7 +159,7 @@ static void test_partial_writes_lose_nothing(void **unused)
     int fd = client_connect(4096);
     until(stage.opened == 1);
     int sndbuf = 4096;
-    setsockopt(stage.peers[0]->fd, SOL_SOCKET, SO_SNDBUF, &sndbuf, sizeof(sndbuf));
+    setsockopt(peer_fd(stage.peers[0]), SOL_SOCKET, SO_SNDBUF, &sndbuf, sizeof(sndbuf));
     message_of(30000);
     uint8_t *got = malloc(30000);
     for (uint32_t len = 1; len < 60000; len += 7919) {
@@ -297,7 +297,7 @@ static void test_who_asks_much_and_never_reads_is_not_read_either(void **unused)
     until(stage.opened == 1);
     struct peer *peer = stage.peers[0];
     int sndbuf = 4096;
-    setsockopt(peer->fd, SOL_SOCKET, SO_SNDBUF, &sndbuf, sizeof(sndbuf));
+    setsockopt(peer_fd(peer), SOL_SOCKET, SO_SNDBUF, &sndbuf, sizeof(sndbuf));
     uint8_t *frame = frame_new(ORDER_ECHO, 1000);
     size_t asked = 0;
     for (int i = 0; i < 400; i++) {
@@ -323,7 +323,8 @@ static void test_accepted_sockets_send_at_once(void **unused)
     (void)unused;
     int fd = client_open(), on = 0;
     socklen_t length = sizeof(on);
-    assert_int_equal(getsockopt(stage.peers[0]->fd, IPPROTO_TCP, TCP_NODELAY, &on, &length), 0);
+    assert_int_equal(getsockopt(peer_fd(stage.peers[0]), IPPROTO_TCP, TCP_NODELAY, &on, &length),
+                     0);
     assert_true(on);
     close(fd);
 }
