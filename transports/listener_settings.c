@@ -224,6 +224,20 @@ static const struct option_row rows[] = {
      .reloadable = true,
      .help = "how long a client may resume without a full handshake; its key lives twice as long; "
              "0: no tickets"},
+    {.name = "tls.mtu",
+     .type = OPTION_SIZE,
+     .offset = TLS_MEMBER(mtu),
+     .fallback = "1232",
+     .min = 576,
+     .max = 16384,
+     .reloadable = true,
+     .help = "DTLS: bytes that a UDP datagram may carry; 1232 fits every IPv6 link"},
+    {.name = "tls.connection_id",
+     .type = OPTION_BOOL,
+     .offset = TLS_MEMBER(connection_id),
+     .fallback = "true",
+     .reloadable = true,
+     .help = "DTLS: a client that asks for one gets a connection id and may change its address"},
 };
 
 const struct option_table listener_options =

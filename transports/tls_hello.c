@@ -9,8 +9,10 @@ enum {
     EXTENSION_GROUPS = 10,
     EXTENSION_MASTER_SECRET = 23,
     EXTENSION_VERSIONS = 43,
+    EXTENSION_COOKIE = 44,
     EXTENSION_SHARES = 51,
     VERSION_13 = 0x0304,
+    DTLS_VERSION_13 = 0xfefc,
 };
 
 static struct slice take_vector_8(struct cursor *c)
@@ -86,6 +88,7 @@ static void read_extension(unsigned kind, struct slice bytes, uint16_t group,
                            struct tls_hello *hello)
 {
     struct cursor c = cursor_of(bytes);
+    struct slice list;
     switch (kind) {
     case EXTENSION_GROUPS:
         hello->names_group = names(take_vector_16(&c), group);
@@ -94,7 +97,11 @@ static void read_extension(unsigned kind, struct slice bytes, uint16_t group,
         hello->extended_master_secret = true;
         break;
     case EXTENSION_VERSIONS:
-        hello->tls_13 = names(take_vector_8(&c), VERSION_13);
+        list = take_vector_8(&c);
+        hello->tls_13 = names(list, VERSION_13) || names(list, DTLS_VERSION_13);
+        break;
+    case EXTENSION_COOKIE:
+        hello->cookie = true;
         break;
     case EXTENSION_SHARES:
         hello->shares_group = shares(take_vector_16(&c), group);
@@ -104,6 +111,28 @@ static void read_extension(unsigned kind, struct slice bytes, uint16_t group,
     }
 }
 
+bool tls_hello_body(struct slice body, bool datagram, uint16_t group, struct tls_hello *hello)
+{
+    struct cursor c = cursor_of(body);
+    *hello = (struct tls_hello){.version = cursor_u16(&c)};
+    cursor_take(&c, 32); /* random */
+    take_vector_8(&c);   /* session */
+    if (datagram)
+        hello->cookie = take_vector_8(&c).len > 0;
+    take_vector_16(&c); /* suites */
+    take_vector_8(&c);  /* compression */
+    if (c.failed)
+        return false;
+    if (cursor_left(&c) == 0) /* TLS 1.2 knows hellos without extensions */
+        return true;
+    struct cursor extensions = cursor_of(take_vector_16(&c));
+    while (cursor_left(&extensions) > 0 && !extensions.failed) {
+        unsigned kind = cursor_u16(&extensions);
+        read_extension(kind, take_vector_16(&extensions), group, hello);
+    }
+    return !c.failed && !extensions.failed;
+}
+
 enum tls_hello_state tls_hello_read(struct slice wire, uint16_t group, struct tls_hello *hello)
 {
     uint8_t message[TLS_HELLO_MAX];
@@ -111,20 +140,6 @@ enum tls_hello_state tls_hello_read(struct slice wire, uint16_t group, struct tl
     enum tls_hello_state state = join(wire, message, &length);
     if (state != TLS_HELLO_WHOLE)
         return state;
-    struct cursor c = cursor_of(slice_of(message + HEADER, length - HEADER));
-    *hello = (struct tls_hello){.version = cursor_u16(&c)};
-    cursor_take(&c, 32); /* random */
-    take_vector_8(&c);   /* session */
-    take_vector_16(&c);  /* suites */
-    take_vector_8(&c);   /* compression */
-    if (c.failed)
-        return TLS_HELLO_OTHER;
-    if (cursor_left(&c) == 0) /* TLS 1.2 knows hellos without extensions */
-        return TLS_HELLO_WHOLE;
-    struct cursor extensions = cursor_of(take_vector_16(&c));
-    while (cursor_left(&extensions) > 0 && !extensions.failed) {
-        unsigned kind = cursor_u16(&extensions);
-        read_extension(kind, take_vector_16(&extensions), group, hello);
-    }
-    return c.failed || extensions.failed ? TLS_HELLO_OTHER : TLS_HELLO_WHOLE;
+    struct slice body = slice_of(message + HEADER, length - HEADER);
+    return tls_hello_body(body, false, group, hello) ? TLS_HELLO_WHOLE : TLS_HELLO_OTHER;
 }

@@ -40,3 +40,8 @@ uint64_t tls_inside_newest(const WOLFSSL *ssl)
 {
     return wolfSSL_version((WOLFSSL *)ssl) == DTLS1_3_VERSION ? newest_13(ssl) : newest_12(ssl);
 }
+
+bool tls_inside_waits(const WOLFSSL *ssl)
+{
+    return ssl->dtls13Rtx.rtxRecords != NULL || ssl->dtls13Rtx.seenRecords != NULL;
+}

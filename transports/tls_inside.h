@@ -15,4 +15,8 @@ bool tls_inside_by_key(const WOLFSSL *ssl);
  * in the upper 16 bits, sequence number in the others. DTLS only. */
 uint64_t tls_inside_newest(const WOLFSSL *ssl);
 
+/* Whether something that was sent after the handshake waits to be acknowledged (RFC 9147 section
+ * 5.8): a ticket, a KeyUpdate. */
+bool tls_inside_waits(const WOLFSSL *ssl);
+
 #endif

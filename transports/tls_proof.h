@@ -16,9 +16,10 @@ struct evidence;
 /* Lives while a handshake does, all of it. */
 struct tls_proof {
     WOLFSSL *ssl;
-    struct credentials *credentials;   /* a reference: those that the handshake began with */
-    struct identity *identity;         /* what may turn out to be proven; owned; may be NULL */
-    struct evidence *evidence;         /* of it; owned */
+    struct credentials *credentials; /* a reference: those that the handshake began with */
+    struct identity *identity;       /* what may turn out to be proven; owned; may be NULL */
+    struct evidence *evidence;       /* of it; owned */
+    bool deaf; /* keys are looked up, and nothing is remembered: what is said proves nothing yet */
     bool by_key;                       /* a key was looked up, and no certificate came since */
     char certificate[CERT_WORDS_SIZE]; /* of the client, when it was refused; else "" */
 };

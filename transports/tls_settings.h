@@ -3,6 +3,7 @@
 #ifndef SIOTD_TRANSPORTS_TLS_SETTINGS_H
 #define SIOTD_TRANSPORTS_TLS_SETTINGS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Whether a client has to show a certificate. */
@@ -29,6 +30,8 @@ struct tls_settings {
     uint64_t handshake_timeout; /* ms from accept */
     uint64_t half_open;         /* handshakes under way at once */
     uint64_t ticket_lifetime;   /* ms; 0: no tickets */
+    uint64_t mtu;               /* DTLS: bytes in a UDP datagram, at most */
+    bool connection_id;         /* DTLS: clients that ask for one get one */
 };
 
 #endif
