@@ -221,6 +221,45 @@ static void test_a_close_sends_all_that_was_said_and_the_goodbye(void **unused)
     close(fd);
 }
 
+/* Closes a peer whose answer waits for the first promise. */
+static int close_with_an_answer(void)
+{
+    int fd = client_greet();
+    memcpy(peer_reserve_after(stage.peers[0], 3, 1), "bye", 3);
+    peer_close(stage.peers[0], "enough");
+    until(stage.closed == 1);
+    assert_int_equal(veils_closed, 0);
+    return fd;
+}
+
+static void test_the_goodbye_waits_for_what_waits_for_a_promise(void **unused)
+{
+    (void)unused;
+    uint8_t said[16];
+    int fd = close_with_an_answer();
+    loop_enter(stage.loop);
+    loop_keep(stage.loop, 1);
+    loop_leave(stage.loop);
+    assert_int_equal(client_receive_end(fd, (char *)said, sizeof(said)), 5);
+    assert_int_equal(said[0], 3);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(said[i + 1] ^ KEY, "bye"[i]);
+    assert_int_equal(said[4], 0);
+    assert_int_equal(veils_orderly, 1);
+    close(fd);
+}
+
+static void test_a_promise_that_is_not_kept_ends_without_a_goodbye(void **unused)
+{
+    (void)unused;
+    char rest[4];
+    int fd = close_with_an_answer();
+    assert_int_equal(client_receive_end(fd, rest, sizeof(rest)), 0);
+    assert_int_equal(veils_closed, 1);
+    assert_int_equal(veils_orderly, 0);
+    close(fd);
+}
+
 static void test_the_goodbye_of_the_other_end_closes(void **unused)
 {
     (void)unused;
@@ -291,6 +330,8 @@ int main(void)
         TEST(test_large_packets_and_any_cut_go_through),
         TEST(test_what_is_sent_too_early_waits_for_the_layer),
         TEST(test_a_close_sends_all_that_was_said_and_the_goodbye),
+        TEST(test_the_goodbye_waits_for_what_waits_for_a_promise),
+        TEST(test_a_promise_that_is_not_kept_ends_without_a_goodbye),
         TEST(test_the_goodbye_of_the_other_end_closes),
         TEST(test_a_layer_that_fails_closes),
         TEST(test_a_layer_that_does_not_open_closes_without_a_protocol),

@@ -139,6 +139,31 @@ static void test_headers_between_references_share_the_chunk_before(void **unused
     assert_int_equal(message->refs, 5);
 }
 
+static void test_two_queues_become_one(void **unused)
+{
+    (void)unused;
+    struct outgoing other = {0};
+    outgoing_join(&queue, &other); /* nothing to nothing */
+    check(10);
+    append(40);
+    share(5, 3000);
+    other = queue;
+    queue = (struct outgoing){0};
+    outgoing_join(&queue, &other); /* something to nothing */
+    check(10);
+    assert_null(other.head);
+    assert_int_equal(other.len, 0);
+    uint8_t *to = outgoing_reserve(&other, &store, 7);
+    memcpy(to, "another", 7);
+    memcpy(model + model_len, "another", 7);
+    model_len += 7;
+    outgoing_join(&queue, &other);
+    append(40);
+    check(10);
+    consume(model_len);
+    check(10);
+}
+
 static void test_anything_in_any_order_comes_out_as_it_went_in(void **unused)
 {
     (void)unused;
@@ -169,6 +194,7 @@ int main(void)
         TEST(test_an_empty_queue_has_nothing),
         TEST(test_small_appends_share_a_chunk),
         TEST(test_headers_between_references_share_the_chunk_before),
+        TEST(test_two_queues_become_one),
         TEST(test_anything_in_any_order_comes_out_as_it_went_in),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
