@@ -1,5 +1,6 @@
 /* broker: birth, time and housekeeping of the core; see broker.h. */
 #include "broker/core.h"
+#include "broker/note.h"
 #include <stdlib.h>
 
 enum {
@@ -39,6 +40,7 @@ struct broker *broker_new(const struct broker_limits *limits, struct timers *whe
     retained_init(&broker->retained);
     list_init(&broker->replaying);
     list_init(&broker->wills);
+    notes_init(&broker->notes);
     list_init(&broker->free_outgoing);
     timer_init(&broker->housekeeping, housekeeping);
     timer_set(wheel, &broker->housekeeping, wheel->now_ms + HOUSEKEEPING_MS);
@@ -62,6 +64,7 @@ void broker_free(struct broker *broker)
     free_all(&broker->unchecked);
     router_clear(&broker->router);
     retained_clear(&broker->retained);
+    notes_clear(&broker->notes);
     map_clear(&broker->sessions);
     timer_cancel(broker->wheel, &broker->housekeeping);
     struct list *link;

@@ -36,6 +36,8 @@ struct broker {
     struct retained retained;
     struct walk walk;
     struct list replaying; /* struct replay */
+    struct map notes;      /* struct note, by owner and name */
+    struct store *store;   /* borrowed; NULL: nothing survives the process */
     struct list wills;     /* struct fired_will: those that the rate holds back */
     uint64_t wills_second; /* the second the rate counts in */
     uint64_t wills_fired;  /* in that second */
@@ -61,6 +63,10 @@ struct origin {
 /* publish.c: the one way in for every message. */
 enum verdict publish_route(struct broker *broker, const struct origin *origin,
                            struct message *message);
+
+/* publish.c: puts the mountpoint in front of the message's topic, in memory of the core's that
+ * lasts until the next call. BAD_TOPIC when it gets too long. */
+enum verdict publish_mount(struct broker *broker, const char *mountpoint, struct message *message);
 
 /* share.c: finds a member that can take the delivery and gives it that. With `except` that session
  * is left out; with `online_only` only a connected one will do. Of the delivery only message, qos

@@ -195,8 +195,7 @@ static bool deliver_to_shares(struct broker *broker, struct message *m, struct f
 
 /* ---- the route ---- */
 
-/* Puts the mountpoint in front of the topic. */
-static enum verdict mount(struct broker *broker, const char *mountpoint, struct message *m)
+enum verdict publish_mount(struct broker *broker, const char *mountpoint, struct message *m)
 {
     struct walk *walk = &broker->walk;
     size_t prefix = strlen(mountpoint), size = prefix + m->topic_len;
@@ -251,10 +250,23 @@ enum verdict publish_route(struct broker *broker, const struct origin *origin, s
     struct message mounted = *m;
     mounted.held = NULL;
     mounted.refs = 0;
-    enum verdict verdict = mount(broker, origin->mountpoint, &mounted);
+    enum verdict verdict = publish_mount(broker, origin->mountpoint, &mounted);
     if (verdict == VERDICT_OK)
         verdict = route(broker, origin, &mounted);
     message_end(&mounted);
+    return verdict;
+}
+
+/* What every publisher's message is counted by, and how it went. */
+static enum verdict publish_for(struct broker *broker, struct origin *origin, struct message *m)
+{
+    broker->stats.publish_received++;
+    broker->stats.publish_bytes_received += m->payload_len;
+    /* What stays must know whose it is. */
+    enum verdict verdict =
+        m->retain && !origin->principal ? VERDICT_NO_MEMORY : publish_route(broker, origin, m);
+    if (verdict != VERDICT_OK && verdict != VERDICT_NO_SUBSCRIBERS)
+        broker->stats.publish_refused++;
     return verdict;
 }
 
@@ -264,16 +276,19 @@ enum verdict broker_publish(struct broker *broker, struct session *from, struct 
                             .mountpoint = from->mountpoint,
                             .refusable = true,
                             .action = ACTION_PUBLISH};
-    broker->stats.publish_received++;
-    broker->stats.publish_bytes_received += m->payload_len;
     if (m->retain || authority_governs(&broker->authority))
         origin.principal = session_principal(from);
-    /* What stays must know whose it is. */
-    enum verdict verdict =
-        m->retain && !origin.principal ? VERDICT_NO_MEMORY : publish_route(broker, &origin, m);
-    if (verdict != VERDICT_OK && verdict != VERDICT_NO_SUBSCRIBERS)
-        broker->stats.publish_refused++;
-    return verdict;
+    return publish_for(broker, &origin, m);
+}
+
+enum verdict broker_publish_as(struct broker *broker, struct principal *who, const char *mountpoint,
+                               struct message *m)
+{
+    if (!who)
+        return VERDICT_DENIED;
+    struct origin origin = {
+        .principal = who, .mountpoint = mountpoint, .refusable = true, .action = ACTION_PUBLISH};
+    return publish_for(broker, &origin, m);
 }
 
 void broker_publish_own(struct broker *broker, struct message *m)

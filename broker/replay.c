@@ -125,13 +125,6 @@ static bool step(struct broker *broker, struct replay_part *part)
 
 /* ---- sending ---- */
 
-/* Whether who published it may still do so: a value does not outlive the leave to set it. */
-static bool is_still_allowed(const struct broker *broker, const struct message *m)
-{
-    return !m->author || authorise(&broker->authority, m->author, ACTION_AUTHOR,
-                                   slice_from(message_topic(m), m->author->mountpoint_len));
-}
-
 /* The value to be sent from where the part stands, or NULL. Replaced, expired or forbidden
  * meanwhile, it is passed over. */
 static struct message *value_for(struct session *session, const struct replay_part *part)
@@ -139,7 +132,7 @@ static struct message *value_for(struct session *session, const struct replay_pa
     struct message *m = is_selected(part) ? part->at->value : NULL;
     if (!m || m->stored > part->stored || message_expired(m, session->broker->wall_ms) ||
         !session_may(session, ACTION_RETAINED, session_topic(session, m)) ||
-        !is_still_allowed(session->broker, m))
+        !retained_is_allowed(session->broker, m))
         return NULL;
     return m;
 }

@@ -4,6 +4,7 @@
  * values, without those of topics that begin with "$". */
 #include "broker/retained.h"
 #include "broker/core.h"
+#include "broker/topic.h"
 
 static void drop_value(void *value)
 {
@@ -85,6 +86,31 @@ struct message *retained_find(const struct broker *broker, struct slice topic)
 {
     const struct tree_node *node = tree_find(&broker->retained.tree, topic);
     return node ? node->value : NULL;
+}
+
+bool retained_is_allowed(const struct broker *broker, const struct message *m)
+{
+    return !m->author || authorise(&broker->authority, m->author, ACTION_AUTHOR,
+                                   slice_from(message_topic(m), m->author->mountpoint_len));
+}
+
+enum verdict broker_latest(struct broker *broker, struct principal *who, const char *mountpoint,
+                           struct slice topic, struct message **message)
+{
+    const struct broker_limits *limits = broker->limits;
+    *message = NULL;
+    if (!topic_name_valid(topic, limits->topic_length, limits->topic_levels))
+        return VERDICT_BAD_TOPIC;
+    if (!authorise(&broker->authority, who, ACTION_RETAINED, topic))
+        return VERDICT_DENIED;
+    struct message asked = {.topic = topic.at, .topic_len = (uint16_t)topic.len};
+    enum verdict verdict = mountpoint[0] ? publish_mount(broker, mountpoint, &asked) : VERDICT_OK;
+    if (verdict != VERDICT_OK)
+        return verdict;
+    struct message *found = retained_find(broker, message_topic(&asked));
+    if (found && !message_expired(found, broker->wall_ms) && retained_is_allowed(broker, found))
+        *message = found;
+    return VERDICT_OK;
 }
 
 void retained_sweep(struct broker *broker, size_t budget)

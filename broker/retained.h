@@ -25,6 +25,9 @@ enum verdict retained_store(struct broker *broker, struct message *message);
 /* The current value of a topic, or NULL; borrowed. */
 struct message *retained_find(const struct broker *broker, struct slice topic);
 
+/* Whether who published it may still do so: a value does not outlive the leave to set it. */
+bool retained_is_allowed(const struct broker *broker, const struct message *message);
+
 /* Frees expired values, looking at no more than `budget` places. */
 void retained_sweep(struct broker *broker, size_t budget);
 

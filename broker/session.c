@@ -102,6 +102,8 @@ static void wipe(struct session *session)
     outbox_free(session, DROP_SESSION_ENDED);
     free(session->inbound);
     session->inbound = NULL;
+    free(session->note);
+    session->note = NULL;
 }
 
 void session_free(struct session *session)
@@ -115,6 +117,7 @@ void session_free(struct session *session)
     drop_subscriptions(session);
     outbox_free(session, DROP_SESSION_ENDED);
     free(session->inbound);
+    free(session->note);
     will_free(session->will);
     principal_unref(session->principal);
     identity_unref(session->identity);

@@ -26,6 +26,7 @@ struct session {
     struct inbound_ids *inbound; /* or NULL */
     struct will *will;           /* or NULL */
     struct replay *replay;       /* or NULL: retained messages still to be sent */
+    struct session_note *note;   /* or NULL: what its protocol wants remembered; owned */
     struct list roll;            /* broker.checked, or broker.unchecked after a change of access */
     struct list subscriptions;
     struct timer timer; /* while away: the will's delay or the session's end, whichever is first */
