@@ -68,10 +68,12 @@ bool mqtt_send_connack(struct mqtt_connection *c, const struct mqtt_welcome *wel
     size_t size = mqtt_connack_size(version, &properties);
     if (!mqtt_fits(c, size))
         return false;
-    uint8_t *to = mqtt_room(c, size);
+    uint64_t promise = broker_promise(c->broker);
+    uint8_t *to = mqtt_room_after(c, size, promise);
     if (!to)
         return true; /* the peer is being closed */
     struct writer w = writer_of(to, size);
     mqtt_encode_connack(&w, version, welcome->session_present, MQTT_SUCCESS, &properties);
+    peer_barrier(c->peer, promise); /* nothing may come before it [MQTT-3.2.0-1] */
     return true;
 }

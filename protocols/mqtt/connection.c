@@ -47,6 +47,14 @@ uint8_t *mqtt_room(struct mqtt_connection *c, size_t size)
     return to;
 }
 
+uint8_t *mqtt_room_after(struct mqtt_connection *c, size_t size, uint64_t promise)
+{
+    uint8_t *to = peer_reserve_after(c->peer, size, promise);
+    if (to)
+        broker_stats(c->broker)->messages_sent++;
+    return to;
+}
+
 void mqtt_close(struct mqtt_connection *c, const char *why, ...)
 {
     char text[WHY_MAX];

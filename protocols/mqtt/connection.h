@@ -75,6 +75,10 @@ void mqtt_connection_dispossess(struct mqtt_connection *c, const char *why);
 /* Room for one packet of `size` bytes, counted as sent. NULL: out of memory, the peer closes. */
 uint8_t *mqtt_room(struct mqtt_connection *c, size_t size);
 
+/* The same for a packet that waits behind all acknowledgements that wait, and for `promise`: 0, or
+ * what the core promises now (broker_promise). */
+uint8_t *mqtt_room_after(struct mqtt_connection *c, size_t size, uint64_t promise);
+
 /* Whether the client takes a packet of that size [MQTT-3.1.2-24]. */
 static inline bool mqtt_fits(const struct mqtt_connection *c, size_t size)
 {

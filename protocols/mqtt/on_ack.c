@@ -6,13 +6,24 @@
 #include "protocols/mqtt/packets.h"
 #include "protocols/mqtt/refuse.h"
 
+/* What it has to wait for. A refusal of a message claims nothing, so it only keeps its place among
+ * the answers [MQTT-4.6.0-2]; every other answer stands for what the core has taken, and for what
+ * it has forgotten: an id that is free again must not come back after a crash. */
+static uint64_t promise_of(const struct mqtt_connection *c, enum mqtt_type type,
+                           enum mqtt_reason reason)
+{
+    bool receipt = type == MQTT_PUBACK || type == MQTT_PUBREC;
+    return receipt && reason >= MQTT_UNSPECIFIED_ERROR ? 0 : broker_promise(c->broker);
+}
+
 void mqtt_acknowledge(struct mqtt_connection *c, enum mqtt_type type, uint16_t packet_id,
                       enum mqtt_reason reason, const char *why)
 {
     enum mqtt_version version = (enum mqtt_version)c->version;
+    uint64_t promise = promise_of(c, type, reason);
     if (!why) { /* the common case: two or three bytes of body */
         size_t size = mqtt_ack_size(version, reason, NULL);
-        uint8_t *to = mqtt_room(c, size);
+        uint8_t *to = mqtt_room_after(c, size, promise);
         if (!to)
             return;
         struct writer w = writer_of(to, size);
@@ -25,7 +36,7 @@ void mqtt_acknowledge(struct mqtt_connection *c, enum mqtt_type type, uint16_t p
         properties.present = 0;
         size = mqtt_ack_size(version, reason, &properties);
     }
-    uint8_t *to = mqtt_room(c, size);
+    uint8_t *to = mqtt_room_after(c, size, promise);
     if (!to)
         return;
     struct writer w = writer_of(to, size);

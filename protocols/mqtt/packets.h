@@ -71,8 +71,8 @@ void mqtt_forward_clear(struct mqtt_forward *forward);
 
 /* Sends PUBACK, PUBREC or PUBCOMP for a client's message, or PUBREL. The one door through which
  * every acknowledgement of what a client has handed over leaves: all that it stands for has been
- * taken by the core before this is called, and when there is a store that writes to disk, this is
- * where acknowledgements wait, in order, for what they promise. `why` goes along as the reason
+ * taken by the core before this is called, and while that is not on disk the acknowledgement waits,
+ * in order, for the core's promise to be kept (peer_reserve_after). `why` goes along as the reason
  * string of a refusal where the client wants it; may be NULL. (on_ack.c) */
 void mqtt_acknowledge(struct mqtt_connection *c, enum mqtt_type type, uint16_t packet_id,
                       enum mqtt_reason reason, const char *why);

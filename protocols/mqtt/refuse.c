@@ -30,7 +30,8 @@ void mqtt_say_goodbye(struct mqtt_connection *c, enum mqtt_reason reason, const 
         properties.present = 0;
         size = mqtt_disconnect_size(reason, &properties);
     }
-    uint8_t *to = mqtt_fits(c, size) ? mqtt_room(c, size) : NULL;
+    /* Behind the acknowledgements that wait: nothing follows a DISCONNECT [MQTT-3.14.4-1]. */
+    uint8_t *to = mqtt_fits(c, size) ? mqtt_room_after(c, size, 0) : NULL;
     if (!to)
         return;
     struct writer w = writer_of(to, size);

@@ -12,6 +12,8 @@ enum { STEP_MS = 100 };
  * transports. */
 struct piece {
     struct list link;
+    uint64_t promise; /* it waits for that one; 0: for none */
+    bool answer;      /* came by peer_reserve_after */
     size_t len;
     uint8_t bytes[];
 };
@@ -139,6 +141,32 @@ void world_wait(struct world *world, uint64_t ms)
     }
 }
 
+/* Answers leave in order, so one that waits keeps all those behind it. */
+static void release(struct peer *peer)
+{
+    bool blocked = false;
+    list_each(link, &peer->held)
+    {
+        struct piece *piece = list_item(link, struct piece, link);
+        if (piece->promise > peer->world->kept || (piece->answer && blocked)) {
+            blocked |= piece->answer;
+            continue;
+        }
+        list_remove(link);
+        list_append(&peer->pieces, link);
+    }
+}
+
+void world_keep(struct world *world, uint64_t promise)
+{
+    world->kept = promise;
+    list_each(link, &world->peers)
+    {
+        release(list_item(link, struct peer, link));
+    }
+    reap(world);
+}
+
 void world_stop(struct world *world)
 {
     list_each(link, &world->peers)
@@ -178,6 +206,7 @@ struct peer *peer_arrive(struct world *world)
     if (!peer->state)
         abort();
     list_init(&peer->pieces);
+    list_init(&peer->held);
     list_init(&peer->link);
     list_append(&world->peers, &peer->link);
     if (world->protocol->open(peer, peer->state) != 0)
@@ -279,12 +308,22 @@ void peer_drain(struct peer *peer)
     reap(peer->world);
 }
 
+static void forget_held(struct peer *peer)
+{
+    struct list *link;
+    while ((link = list_first(&peer->held)) != NULL) {
+        list_remove(link);
+        free(list_item(link, struct piece, link));
+    }
+}
+
 void peer_drop(struct peer *peer)
 {
     peer_close(peer, "dropped");
     close_now(peer);
     reap(peer->world);
     list_remove(&peer->link);
+    forget_held(peer);
     buffer_clear(&peer->sent);
     free(peer->state);
     free(peer);
@@ -292,17 +331,48 @@ void peer_drop(struct peer *peer)
 
 /* ---- transports/peer.h ---- */
 
-uint8_t *peer_reserve(struct peer *peer, size_t len)
+static bool answers_wait(const struct peer *peer)
+{
+    list_each(link, &peer->held)
+    {
+        if (list_item(link, struct piece, link)->answer)
+            return true;
+    }
+    return false;
+}
+
+static uint8_t *append(struct peer *peer, size_t len, uint64_t promise, bool answer)
 {
     struct piece *piece = peer->out_of_memory ? NULL : malloc(sizeof *piece + len);
     if (!piece) {
         peer_close(peer, "out of memory");
         return NULL;
     }
+    if (promise < peer->barrier)
+        promise = peer->barrier;
     piece->len = len;
+    piece->promise = promise;
+    piece->answer = answer;
     list_init(&piece->link);
-    list_append(&peer->pieces, &piece->link);
+    bool waits = promise > peer->world->kept || (answer && answers_wait(peer));
+    list_append(waits ? &peer->held : &peer->pieces, &piece->link);
     return piece->bytes;
+}
+
+uint8_t *peer_reserve(struct peer *peer, size_t len)
+{
+    return append(peer, len, 0, false);
+}
+
+uint8_t *peer_reserve_after(struct peer *peer, size_t len, uint64_t promise)
+{
+    return append(peer, len, promise, true);
+}
+
+void peer_barrier(struct peer *peer, uint64_t promise)
+{
+    if (peer->barrier < promise)
+        peer->barrier = promise;
 }
 
 void peer_send(struct peer *peer, struct slice bytes)

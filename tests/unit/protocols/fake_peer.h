@@ -26,6 +26,7 @@ struct world {
     int64_t wall_ms;
     struct list peers;
     struct buffer log; /* "name: line\n" of all peers */
+    uint64_t kept;     /* the highest promise that is kept (world_keep) */
 };
 
 struct peer {
@@ -34,6 +35,8 @@ struct peer {
     void *state;
     struct buffer pending; /* received and not consumed */
     struct list pieces;    /* sent in the call under way */
+    struct list held;      /* waits for promises, those of its answers that have one in order */
+    uint64_t barrier;      /* a promise that all that is sent from now on waits for */
     struct buffer sent;    /* before it, and not looked at yet */
     size_t shared;         /* bytes that were sent by reference */
     uint64_t deadline_ms;
@@ -61,6 +64,8 @@ void world_clear(struct world *world);
 void world_wait(struct world *world, uint64_t ms);
 /* One turn of the loop without time passing. */
 void world_turn(struct world *world);
+/* Promises up to that one are kept: what waits for them is sent. */
+void world_keep(struct world *world, uint64_t promise);
 /* The daemon stops. */
 void world_stop(struct world *world);
 
