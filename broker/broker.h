@@ -100,6 +100,10 @@ void broker_disconnect(struct broker *broker, struct session *session, enum depa
 /* Changes how long the session outlives its connection [MQTT-3.14.2.2.2]. */
 void session_set_expiry(struct session *session, uint32_t expiry_s);
 
+/* Gives it another will, or none (NULL), while its client is there (MQTT-SN's WILLTOPICUPD). The
+ * core owns the will and its message from then on. */
+void session_set_will(struct session *session, struct will *will);
+
 /* Who the session belongs to; borrowed, valid as long as the session. */
 struct slice session_client_id(const struct session *session);
 const struct identity *session_identity(const struct session *session);

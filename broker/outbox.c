@@ -202,6 +202,9 @@ static enum sink_answer hand_over(struct session *session, const struct delivery
 {
     struct stats *stats = &session->broker->stats;
     enum sink_answer answer = session->sink->verbs->deliver(session->sink, d);
+    session->asleep = answer == SINK_ASLEEP;
+    if (session->asleep)
+        answer = SINK_FULL;
     session->stalled = answer == SINK_FULL;
     if (answer == SINK_TAKEN) {
         stats->publish_sent++;
@@ -328,12 +331,12 @@ void outbox_offer(struct session *session, const struct delivery *d, struct shar
     bool behind = d->qos == 0 && box && !list_empty(&box->queue_qos0);
     if (!behind && outbox_try(session, d, share))
         return;
-    bool may_wait =
-        d->qos || (session->broker->limits->queue_qos0_offline && (behind || !session->sink));
+    bool away = !session->sink || session->asleep;
+    bool may_wait = d->qos || (session->broker->limits->queue_qos0_offline && (behind || away));
     if (may_wait)
         enqueue(session, d, share);
     else
-        session->broker->stats.dropped[session->sink ? DROP_SLOW : DROP_OFFLINE]++;
+        session->broker->stats.dropped[away ? DROP_OFFLINE : DROP_SLOW]++;
 }
 
 /* ---- answers ---- */

@@ -172,6 +172,12 @@ void session_set_expiry(struct session *session, uint32_t expiry_s)
     session->expiry_s = expiry_s;
 }
 
+void session_set_will(struct session *session, struct will *will)
+{
+    will_free(session->will);
+    session->will = will;
+}
+
 void session_expel(struct session *session, enum expel_reason reason)
 {
     struct sink *sink = session->sink;
@@ -231,7 +237,7 @@ static void bind(struct session *session, const struct connect_request *request,
     session->expiry_s = request->expiry_s;
     session->window = request->receive_maximum;
     session->inbound_maximum = request->inbound_maximum;
-    session->stalled = false;
+    session->stalled = session->asleep = false;
     stats->connects++;
     if (++stats->clients_connected > stats->clients_maximum)
         stats->clients_maximum = stats->clients_connected;

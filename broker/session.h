@@ -38,6 +38,7 @@ struct session {
     uint16_t inbound_maximum;  /* QoS 2 messages it may have open towards the core */
     uint16_t id_len;
     bool stalled; /* the sink was full when it was last offered something */
+    bool asleep;  /* and that because its client sleeps */
     char id[];
 };
 

@@ -33,6 +33,8 @@ struct delivery {
 enum sink_answer {
     SINK_TAKEN,     /* it is on its way */
     SINK_FULL,      /* not now: the core offers it again after session_pump */
+    SINK_ASLEEP,    /* the same, and the client is not listening: QoS 0 may wait as for one that is
+                       away (limits.queue_qos0_offline) */
     SINK_TOO_LARGE, /* never to this client: dropped as if it had been delivered [MQTT-3.1.2-25] */
 };
 

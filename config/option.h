@@ -39,7 +39,9 @@ struct option_row {
     bool list; /* TEXT: may be a YAML list of words, kept as one text with commas between them */
     bool path; /* TEXT: of a file; a relative one is relative to the configuration's folder */
     const char *const *choices; /* NULL-terminated, for CHOICE */
-    const char *help;           /* one line */
+    /* TEXT with a syntax of its own: whether it is in order, and in `why` what is not; or NULL */
+    bool (*valid)(const char *text, char *why, size_t why_size);
+    const char *help; /* one line */
 };
 
 /* The settings of one section of the file ("limits", "mqtt", "log", or "" for the top level). */

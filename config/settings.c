@@ -9,9 +9,9 @@
 #include <string.h>
 
 enum {
-    NAMES_MAX = 128, /* keys of one table, the others included */
-    NAME_SIZE = 128, /* of a key with the maps it stands in */
-    LIST_SIZE = 1024,
+    NAMES_MAX = 128,       /* keys of one table, the others included */
+    NAME_SIZE = 128,       /* of a key with the maps it stands in */
+    LIST_SIZE = 32 * 1024, /* of a list as one text */
 };
 
 bool settings_defaults(const struct option_table *table, void *settings)

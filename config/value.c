@@ -208,7 +208,7 @@ static bool check_text(const struct option_row *row, const char *text, char why[
         snprintf(why, VALUE_WHY_SIZE, "contains a control character");
         return false;
     }
-    return true;
+    return !row->valid || row->valid(text, why, VALUE_WHY_SIZE);
 }
 
 static bool check_address(const struct option_row *row, const char *text, char why[VALUE_WHY_SIZE])
