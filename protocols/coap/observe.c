@@ -1,0 +1,580 @@
+/* observe: see observe.h. The last room on the way of a message: session -> sink.deliver ->
+ * coap_notification_send.
+ *
+ * Invariants: e->unacked is one of e's observations, and its flight is what was sent with
+ * e->unacked_id; `waiting` is empty while nothing keeps it from being said; nothing is freed from
+ * within a sink: what is over is marked, and let go by coap_observe_tidy. */
+#include "protocols/coap/observe.h"
+
+#include "base/random.h"
+#include "protocols/coap/format.h"
+
+#include <stdlib.h>
+
+static struct coap_endpoint *endpoint_of(struct sink *sink)
+{
+    return (struct coap_endpoint *)((char *)sink - offsetof(struct coap_endpoint, sink));
+}
+
+static struct slice token_of(const struct coap_observation *o)
+{
+    return slice_of(o->text, o->token_len);
+}
+
+static struct slice name_of(const struct coap_observation *o)
+{
+    return slice_of(o->text + o->token_len, o->name_len);
+}
+
+#define each_observation(o, e)                                                                     \
+    list_each(link_, &(e)->observations) for (struct coap_observation *o =                         \
+                                                  list_item(link_, struct coap_observation, link); \
+                                              o; o = NULL)
+
+/* ---- time ---- */
+
+static uint64_t check_ms(const struct coap_observation *o)
+{
+    uint64_t most = coap_options_of(o->e)->observer_check; /* RFC 7641 section 4.5: a day */
+    uint64_t own =
+        o->topic && o->topic->observer_check_s ? o->topic->observer_check_s * 1000 : most;
+    return own < most ? own : most;
+}
+
+/* Sets the one deadline to what comes first. */
+static void set_deadline(struct coap_endpoint *e)
+{
+    uint64_t due = e->unacked ? e->due_ms : UINT64_MAX, now = peer_now_ms(e->peer);
+    int64_t wall_ms = broker_wall_ms(peer_broker(e->peer));
+    each_observation(o, e)
+    {
+        uint64_t check = o->checked_ms + check_ms(o);
+        if (o != e->unacked && check < due)
+            due = check;
+        if (!o->topic || !o->topic->expires_s)
+            continue;
+        int64_t left = (int64_t)o->topic->expires_s * 1000 - wall_ms;
+        if (now + (uint64_t)(left > 0 ? left : 1) < due)
+            due = now + (uint64_t)(left > 0 ? left : 1);
+    }
+    if (e->stale)
+        due = now;
+    peer_deadline(e->peer, due == UINT64_MAX ? 0 : due ? due : 1);
+}
+
+/* ---- letting go ---- */
+
+static void news_clear(struct coap_news *news)
+{
+    message_unref(news->message);
+    *news = (struct coap_news){0};
+}
+
+static void leave_topic(struct coap_observation *o)
+{
+    if (!o->topic)
+        return;
+    list_remove(&o->topic_link);
+    o->topic->observer_count--;
+    o->topic = NULL;
+}
+
+/* Out of sight for whoever looks for observations; freed by tidy. */
+static void finish(struct coap_observation *o)
+{
+    struct coap_endpoint *e = o->e;
+    o->over = true;
+    leave_topic(o);
+    news_clear(&o->waiting);
+    if (e->unacked == o)
+        e->unacked = NULL;
+    e->stale = true;
+    peer_deadline(e->peer, peer_now_ms(e->peer));
+}
+
+static bool is_observed(const struct coap_endpoint *e, struct slice name)
+{
+    each_observation(o, e)
+    {
+        if (!o->over && slice_equal(name_of(o), name))
+            return true;
+    }
+    return false;
+}
+
+static void release(struct coap_observation *o)
+{
+    leave_topic(o);
+    list_remove(&o->link);
+    news_clear(&o->waiting);
+    news_clear(&o->flight);
+    message_unref(o->held);
+    free(o);
+}
+
+void coap_observe_tidy(struct coap_endpoint *e)
+{
+    if (!e->stale)
+        return;
+    e->stale = false;
+    each_observation(o, e)
+    {
+        if (!o->over)
+            continue;
+        if (e->session && !is_observed(e, name_of(o)))
+            broker_unsubscribe(peer_broker(e->peer), e->session, name_of(o));
+        release(o);
+    }
+    if (list_empty(&e->observations))
+        coap_endpoint_disconnect(e, "the last observation has ended");
+    set_deadline(e);
+}
+
+void coap_observe_close(struct coap_endpoint *e, const char *why)
+{
+    e->unacked = NULL;
+    e->stale = false;
+    each_observation(o, e)
+    {
+        release(o);
+    }
+    coap_endpoint_disconnect(e, why);
+}
+
+/* ---- saying it ---- */
+
+/* 24 bits of a number that rises with the time as well, 16 ms a step, so that it goes on where it
+ * was after a restart (RFC 7641 section 4.4). */
+static uint64_t next_sequence(struct coap_observation *o)
+{
+    uint64_t clock = (uint64_t)broker_wall_ms(peer_broker(o->e->peer)) / 16;
+    o->sequence = o->sequence + 1 > clock ? o->sequence + 1 : clock;
+    return o->sequence;
+}
+
+/* Makes 4.06 of a state that has another format than what was sent before (RFC 7641 section
+ * 4.2). A message that says nothing of its format goes with any. */
+static void check_format(struct coap_observation *o, struct coap_news *news)
+{
+    uint32_t format =
+        news->message ? coap_format_of(message_properties(news->message)) : COAP_NO_FORMAT;
+    if (format == COAP_NO_FORMAT || coap_class(news->code) != 2)
+        return;
+    if (o->format == COAP_NO_FORMAT)
+        o->format = format;
+    if (o->format == format)
+        return;
+    news->code = COAP_NOT_ACCEPTABLE;
+    news->con = true;
+}
+
+static void transmit(struct coap_observation *o, enum coap_type type, uint16_t id,
+                     uint64_t sequence, const struct coap_news *news)
+{
+    struct coap_answer a = coap_answer_of(news->code, NULL);
+    const struct message *m = news->message;
+    if (coap_class(news->code) == 2) { /* RFC 7641 section 3.2: the last word has none */
+        a.has_observe = true;
+        a.observe = (uint32_t)sequence;
+    }
+    if (m && a.has_observe) {
+        a.format = coap_format_of(message_properties(m));
+        a.payload = message_payload(m);
+        if (m->expires_ms) {
+            a.has_max_age = true;
+            a.max_age = message_seconds_left(m, broker_wall_ms(peer_broker(o->e->peer)));
+        }
+    }
+    coap_notification_send(o->e, type, id, token_of(o), &a, o->szx);
+}
+
+/* Keeps the message if it is more than what one notification holds, for its further blocks. */
+static void hold_large(struct coap_observation *o, const struct coap_news *news)
+{
+    struct message *m = news->message;
+    bool large = m && m->payload_len > coap_block_size((struct coap_block){.szx = o->szx});
+    struct message *held = large ? message_hold(m) : NULL;
+    message_unref(o->held);
+    o->held = held;
+}
+
+/* A timeout between one and one and a half times ACK_TIMEOUT (RFC 7252 section 4.2). */
+static uint32_t first_timeout_ms(void)
+{
+    uint16_t part;
+    random_bytes(&part, sizeof part);
+    return COAP_ACK_TIMEOUT_MS + part % (COAP_ACK_TIMEOUT_MS / 2 + 1);
+}
+
+/* Begins to send a state of the resource, of which it takes over the reference, until it is
+ * acknowledged. Only when no other is under way. */
+static void say_confirmed(struct coap_observation *o, struct coap_news *news)
+{
+    struct coap_endpoint *e = o->e;
+    hold_large(o, news);
+    news_clear(&o->flight);
+    o->flight = *news;
+    *news = (struct coap_news){0};
+    o->flight_sequence = next_sequence(o);
+    e->unacked = o;
+    e->unacked_id = coap_endpoint_next_id(e);
+    e->tries = 0;
+    e->timeout_ms = first_timeout_ms();
+    e->due_ms = peer_now_ms(e->peer) + e->timeout_ms;
+    transmit(o, COAP_CON, e->unacked_id, o->flight_sequence, &o->flight);
+    set_deadline(e);
+}
+
+/* Whether something has to be answered before this can be said. */
+static bool must_wait(const struct coap_observation *o, bool con)
+{
+    const struct coap_endpoint *e = o->e;
+    return e->unacked == o || (con && e->unacked) || peer_is_full(e->peer);
+}
+
+static bool wants_acknowledgement(const struct coap_observation *o, const struct message *m)
+{
+    const struct coap_endpoint *e = o->e;
+    int notify = coap_options_of(e)->notify;
+    return notify == COAP_NOTIFY_CON || (notify == COAP_NOTIFY_QOS && m && m->qos > 0) ||
+           !peer_is_verified(e->peer) || peer_now_ms(e->peer) - o->checked_ms >= check_ms(o);
+}
+
+/* Notifies at once, without keeping anything; the message may be borrowed. */
+static void say_unconfirmed(struct coap_observation *o, const struct coap_news *news)
+{
+    hold_large(o, news);
+    o->last_id = coap_endpoint_next_id(o->e);
+    o->has_last_id = true;
+    transmit(o, COAP_NON, o->last_id, next_sequence(o), news);
+}
+
+/* A new state. `m` may be borrowed; NULL for none. */
+static void tell(struct coap_observation *o, uint8_t code, struct message *m)
+{
+    struct coap_news news = {.code = code, .message = m};
+    news.con = coap_class(code) != 2 || wants_acknowledgement(o, m);
+    if (o->over || coap_class(o->waiting.code) > 2) /* its last word is waiting already */
+        return;
+    check_format(o, &news);
+    bool wait = must_wait(o, news.con);
+    if (!wait && !news.con) {
+        say_unconfirmed(o, &news);
+        return;
+    }
+    news.message = m ? message_hold(m) : NULL;
+    if (m && !news.message)
+        return; /* out of memory costs a state; the next one comes */
+    if (!wait) {
+        say_confirmed(o, &news);
+        return;
+    }
+    if (o->waiting.code)
+        broker_stats(peer_broker(o->e->peer))->dropped[DROP_SLOW]++; /* replaced by the newer */
+    news_clear(&o->waiting);
+    o->waiting = news;
+}
+
+/* Says what waits, as far as it may now. */
+static void go_on(struct coap_endpoint *e)
+{
+    each_observation(o, e)
+    {
+        if (o->over || !o->waiting.code || must_wait(o, o->waiting.con))
+            continue;
+        struct coap_news news = o->waiting;
+        o->waiting = (struct coap_news){0};
+        if (news.con)
+            say_confirmed(o, &news);
+        else
+            say_unconfirmed(o, &news);
+        news_clear(&news);
+    }
+}
+
+/* ---- the sink ---- */
+
+static enum sink_answer deliver(struct sink *sink, const struct delivery *d)
+{
+    struct coap_endpoint *e = endpoint_of(sink);
+    /* An empty retained message is the end of the value [MQTT-3.3.1-6]. */
+    bool removed = d->retain && d->message->payload_len == 0;
+    each_observation(o, e)
+    {
+        if (!o->over && slice_equal(name_of(o), d->topic))
+            tell(o, removed ? COAP_NOT_FOUND : COAP_CONTENT, removed ? NULL : d->message);
+    }
+    return SINK_TAKEN;
+}
+
+static void release_id(struct sink *sink, uint16_t packet_id)
+{
+    (void)sink; /* of QoS 2 only, which is never subscribed to */
+    (void)packet_id;
+}
+
+static void expel(struct sink *sink, enum expel_reason reason)
+{
+    static const char *const whys[] = {
+        [EXPEL_TAKEN_OVER] = "taken over by another connection",
+        [EXPEL_KICKED] = "ended by an operator",
+        [EXPEL_DENIED] = "its right to be here has ended",
+        [EXPEL_CURTAILED] = "a subscription is no longer permitted",
+    };
+    struct coap_endpoint *e = endpoint_of(sink);
+    struct coap_news last = {.code = COAP_FORBIDDEN};
+    each_observation(o, e)
+    {
+        if (!o->over) /* RFC 7641 section 3.2 */
+            transmit(o, COAP_NON, coap_endpoint_next_id(e), 0, &last);
+        o->over = true;
+    }
+    e->unacked = NULL;
+    e->stale = true;
+    e->expelled = true;
+    coap_endpoint_disconnect(e, whys[reason]);
+    peer_close(e->peer, "closed: %s", whys[reason]);
+}
+
+static bool entitled(struct sink *sink)
+{
+    struct coap_endpoint *e = endpoint_of(sink);
+    bool anonymous = session_identity(e->session)->anonymous;
+    return (!anonymous || peer_listener(e->peer)->anonymous) && peer_is_entitled(e->peer);
+}
+
+const struct sink_verbs coap_sink_verbs = {
+    .deliver = deliver, .release = release_id, .expel = expel, .entitled = entitled};
+
+/* ---- beginning and end of an observation ---- */
+
+static struct coap_observation *find(const struct coap_endpoint *e, struct slice token)
+{
+    each_observation(o, e)
+    {
+        if (!o->over && slice_equal(token_of(o), token))
+            return o;
+    }
+    return NULL;
+}
+
+static struct coap_observation *make(const struct coap_call *call)
+{
+    struct slice token = call->request->message.token;
+    struct coap_observation *o = calloc(1, sizeof *o + token.len + call->topic.len);
+    if (!o)
+        return NULL;
+    o->e = call->e;
+    o->format = COAP_NO_FORMAT;
+    o->token_len = (uint8_t)token.len;
+    o->name_len = (uint16_t)call->topic.len;
+    struct writer w = writer_of(o->text, token.len + call->topic.len);
+    writer_bytes(&w, token);
+    writer_bytes(&w, call->topic);
+    list_init(&o->link);
+    list_init(&o->topic_link);
+    return o;
+}
+
+static bool is_room(const struct coap_call *call)
+{
+    const struct coap_topic *topic = call->configuration;
+    uint64_t count = 0;
+    each_observation(o, call->e)
+    {
+        count += !o->over;
+    }
+    return count < coap_options_of(call->e)->observations &&
+           (!topic || topic->observer_count < topic->max_subscribers);
+}
+
+static enum verdict subscribe(struct coap_call *call)
+{
+    struct subscribe_options options = {.retain_as_published = true, .retain_handling = 2};
+    enum verdict verdict = coap_endpoint_connect(call->e, call->home);
+    if (verdict == VERDICT_OK && !is_observed(call->e, call->topic))
+        verdict = broker_subscribe(call->broker, call->e->session, call->topic, &options);
+    return verdict;
+}
+
+static void enrol(struct coap_call *call, struct coap_observation *o)
+{
+    list_append(&call->e->observations, &o->link);
+    if (!call->configuration)
+        return;
+    o->topic = call->configuration;
+    o->topic->observer_count++;
+    list_append(&o->topic->observers, &o->topic_link);
+}
+
+/* What the answer of the call is, as a first notification. */
+static void begin(struct coap_call *call, struct coap_observation *o, struct message *message)
+{
+    const struct coap_request *r = call->request;
+    struct coap_news news = {.message = message};
+    o->szx = coap_szx_of(call->e);
+    if (r->has_block2 && r->block2.szx < o->szx) /* RFC 7959 section 3.4 */
+        o->szx = r->block2.szx;
+    o->checked_ms = peer_now_ms(call->e->peer);
+    if (call->answer.format != COAP_NO_FORMAT)
+        o->format = call->answer.format;
+    hold_large(o, &news);
+    call->answer.has_observe = true;
+    call->answer.observe = (uint32_t)next_sequence(o);
+    set_deadline(call->e);
+}
+
+void coap_observe(struct coap_call *call, struct message *message)
+{
+    struct slice token = call->request->message.token;
+    struct coap_observation *o = find(call->e, token);
+    if (o && slice_equal(name_of(o), call->topic)) { /* again: it goes on (section 4.1) */
+        news_clear(&o->waiting);
+        begin(call, o, message);
+        return;
+    }
+    if (o) /* the token is for something else now */
+        finish(o);
+    if (token.len > COAP_OBSERVE_TOKEN_MOST || !is_room(call) ||
+        slice_starts_with(call->topic, SLICE("$share/")))
+        return;
+    o = make(call);
+    if (!o)
+        return;
+    enum verdict verdict = subscribe(call);
+    if (verdict != VERDICT_OK) {
+        free(o);
+        call->e->stale = true; /* a session without observations ends */
+        if (verdict == VERDICT_DENIED)
+            coap_say_denied(call);
+        return;
+    }
+    enrol(call, o);
+    begin(call, o, message);
+}
+
+void coap_observe_no_more(struct coap_endpoint *e, struct slice token)
+{
+    struct coap_observation *o = find(e, token);
+    if (o)
+        finish(o);
+}
+
+void coap_observe_end_all(struct coap_topic *topic, uint64_t from, uint8_t code)
+{
+    uint64_t at = 0;
+    list_each(link, &topic->observers)
+    {
+        struct coap_observation *o = list_item(link, struct coap_observation, topic_link);
+        if (at++ < from)
+            continue;
+        leave_topic(o);
+        tell(o, code, NULL);
+    }
+}
+
+struct message *coap_observe_held(const struct coap_endpoint *e, struct slice topic)
+{
+    each_observation(o, e)
+    {
+        if (!o->over && o->held && slice_equal(name_of(o), topic))
+            return o->held;
+    }
+    return NULL;
+}
+
+/* ---- what the other end answers ---- */
+
+void coap_observe_acknowledged(struct coap_endpoint *e, uint16_t id)
+{
+    struct coap_observation *o = e->unacked;
+    if (!o || e->unacked_id != id)
+        return;
+    peer_verify(e->peer); /* the id was drawn at random, or followed one that was */
+    e->unacked = NULL;
+    o->checked_ms = peer_now_ms(e->peer);
+    if (coap_class(o->flight.code) != 2)
+        finish(o);
+    news_clear(&o->flight);
+    go_on(e);
+    set_deadline(e);
+}
+
+void coap_observe_reset(struct coap_endpoint *e, uint16_t id)
+{
+    each_observation(o, e)
+    {
+        bool unacked = o == e->unacked && e->unacked_id == id;
+        if (!o->over && (unacked || (o->has_last_id && o->last_id == id)))
+            finish(o); /* RFC 7641 section 3.6 */
+    }
+    go_on(e);
+}
+
+/* Sends again what nobody has acknowledged, or what is newer by now (RFC 7641 section 4.5.2); gives
+ * up after MAX_RETRANSMIT. */
+static void retransmit(struct coap_endpoint *e)
+{
+    struct coap_observation *o = e->unacked;
+    if (e->tries == COAP_MAX_RETRANSMIT) {
+        news_clear(&o->flight);
+        finish(o);
+        peer_log(e->peer, LOG_INFO, "an observer does not answer");
+        go_on(e);
+        return;
+    }
+    e->tries++;
+    e->timeout_ms *= 2;
+    e->due_ms = peer_now_ms(e->peer) + e->timeout_ms;
+    if (o->waiting.code) {
+        struct coap_news newer = o->waiting;
+        o->waiting = (struct coap_news){0};
+        hold_large(o, &newer);
+        news_clear(&o->flight);
+        o->flight = newer;
+        o->flight_sequence = next_sequence(o);
+        e->unacked_id = coap_endpoint_next_id(e);
+    }
+    transmit(o, COAP_CON, e->unacked_id, o->flight_sequence, &o->flight);
+}
+
+/* Asks whether somebody is still there, with the state as it is now. */
+static void check(struct coap_observation *o)
+{
+    struct coap_endpoint *e = o->e;
+    struct message *now = NULL;
+    bool denied;
+    struct coap_home *home = coap_home_of(peer_broker(e->peer));
+    struct principal *who = home ? coap_endpoint_who(e, home, &denied) : NULL;
+    if (who)
+        (void)broker_latest(peer_broker(e->peer), who, peer_listener(e->peer)->mountpoint,
+                            name_of(o), &now);
+    if (o->held)
+        now = o->held;
+    tell(o, COAP_CONTENT, now);
+}
+
+void coap_observe_expired(struct coap_endpoint *e)
+{
+    uint64_t now = peer_now_ms(e->peer);
+    struct coap_home *home = coap_home_of(peer_broker(e->peer));
+    struct coap_topic *over;
+    while (home &&
+           (over = coap_topics_expired(&home->topics, broker_wall_ms(home->broker))) != NULL)
+        coap_topic_end(home, over);
+    if (e->unacked && e->due_ms <= now)
+        retransmit(e);
+    each_observation(o, e)
+    {
+        if (!e->unacked && !o->over && now - o->checked_ms >= check_ms(o))
+            check(o);
+    }
+    coap_observe_tidy(e);
+    set_deadline(e);
+}
+
+void coap_observe_drained(struct coap_endpoint *e)
+{
+    go_on(e);
+    set_deadline(e);
+}
