@@ -109,6 +109,28 @@ static void check_mountpoint(const struct entry *entry)
                    MOUNTPOINT_LEVELS_MAX);
 }
 
+/* A template is a topic once the device's name is in it, which is one level or a part of one. */
+static void check_topic(const struct entry *entry)
+{
+    static const char mark[] = "${device}";
+    const char *topic = entry->settings->topic, *dollar;
+    if (!topic)
+        return;
+    if (entry->settings->protocol && strcmp(entry->settings->protocol, "raw") != 0)
+        report_add(entry->report, place_of(entry, "topic"), "topic: is for the protocol raw only");
+    if (topic[0] == '$' && strncmp(topic, mark, strlen(mark)) != 0)
+        report_add(entry->report, place_of(entry, "topic"),
+                   "topic: must not begin with $, which is the broker's own");
+    else if (!topic_name_valid(slice_of_str(topic), strlen(topic), SIZE_MAX))
+        report_add(entry->report, place_of(entry, "topic"), "topic: is no topic: no + or #");
+    for (dollar = topic; (dollar = strstr(dollar, "${")) != NULL; dollar++)
+        if (strncmp(dollar, mark, strlen(mark)) != 0) {
+            report_add(entry->report, place_of(entry, "topic"),
+                       "topic: only ${device} can be put in");
+            return;
+        }
+}
+
 /* Names are for logs and metric labels: no blanks, nothing that needs quotes. */
 static void check_name(const struct entry *entry)
 {
@@ -220,6 +242,7 @@ static void read_entry(const struct entry *entry)
     check_stack(entry);
     check_bind(entry);
     check_mountpoint(entry);
+    check_topic(entry);
 }
 
 static void read_entries(struct config *config, const struct node *list, struct entry *entries,
