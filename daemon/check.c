@@ -26,7 +26,7 @@ static bool check_listener(FILE *to, const struct config *config,
         fprintf(stderr, "listener %s: %s\n", listener->name, why);
         return false;
     }
-    if (listener_probe(listener->bind, why, sizeof(why)) < 0)
+    if (listener_probe(listener->bind, listener->transport, why, sizeof(why)) < 0)
         fprintf(to, "warning: %s: %s\n", listener->name, why);
     return true;
 }

@@ -1,15 +1,17 @@
-/* listener: see listener.h. Where peers come from.
+/* listener: see listener.h. Where peers come from: on streams they are accepted
+ * (listener_accept.c), on datagrams they are met (datagram_port.c).
  *
  * Whoever has not been let in yet is a stranger. There is room for some, and when they are too many
  * the oldest goes: so those who come to say nothing cannot keep anybody out.
  *
  * Invariants: `peers` and `strangers` hold every peer that is not gone, `connections` counts them;
- * `sources` counts them by source, unless per_source is unlimited; while `retry` is set or
- * the listener is stopped, its socket is not polled. */
+ * `sources` counts them by source, unless per_source is unlimited; `port` is there exactly
+ * while a listener on datagrams is open. */
 #include "transports/listener.h"
 
 #include "broker/stats.h"
-#include "transports/peer_state.h"
+#include "transports/datagram_state.h"
+#include "transports/listener_accept.h"
 #include "transports/source.h"
 #include <errno.h>
 #include <stdio.h>
@@ -17,172 +19,46 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum {
-    ACCEPTS_MAX = 256, /* per event, so that a flood of connections starves nobody */
-    PAUSE_MIN_MS = 100,
-    PAUSE_MAX_MS = 1000,
-    LINES_PER_SECOND = 2, /* of each kind that strangers can cause */
+/* ---- what layers of both kinds do for a listener ---- */
+
+struct sharing {
+    int (*share)(const struct listener_settings *settings, void **shared, char *why,
+                 size_t why_size);
+    void (*adopt)(void *shared, void *fresh);
+    void (*unshare)(void *shared);
+    void (*inspect)(const void *shared, int64_t now_s, void (*warn)(void *to, const char *text),
+                    void *to);
+    void (*count)(const void *shared, struct handshake_counts *to);
 };
 
-static const char *about(const struct listener *listener, char to[PEER_ADDRESS_SIZE * 2])
+/* All NULL without a layer, or with one whose peers share nothing. */
+static struct sharing sharing_of(const struct stack *stack)
 {
-    snprintf(to, PEER_ADDRESS_SIZE * 2, "listener %s", listener->settings.name);
-    return to;
+    const struct layer *stream = stack->layer;
+    const struct datagram_layer *datagram = stack->datagram_layer;
+    if (stream)
+        return (struct sharing){stream->share, stream->adopt, stream->unshare, stream->inspect,
+                                stream->count};
+    if (datagram)
+        return (struct sharing){datagram->share, datagram->adopt, datagram->unshare,
+                                datagram->inspect, datagram->count};
+    return (struct sharing){.share = NULL};
 }
 
-static void log_rated(struct listener *listener, struct log_rate *rate, const char *text)
+static bool is_datagram(const struct stack *stack)
 {
-    char whom[PEER_ADDRESS_SIZE * 2];
-    uint32_t missed;
-    if (!log_rate_allows(rate, listener->loop->now_ms, LINES_PER_SECOND, &missed))
-        return;
-    if (missed)
-        log_line(LOG_WARNING, about(listener, whom), "%s (%u more like this were not logged)", text,
-                 missed);
-    else
-        log_line(LOG_WARNING, about(listener, whom), "%s", text);
-}
-
-/* ---- accepting ---- */
-
-static void on_poll(uv_poll_t *poll, int status, int events);
-
-static void on_retry(struct timer *timer)
-{
-    struct listener *listener = timer_owner(timer, struct listener, retry);
-    uv_poll_start(&listener->poll, UV_READABLE, on_poll);
-}
-
-/* Without descriptors or memory the next accept would fail at once, and libuv would ask again and
- * again: so ask later. Connections wait in the kernel meanwhile. */
-static void pause_accepting(struct listener *listener, int error)
-{
-    char text[160];
-    listener->pause_ms = listener->pause_ms ? listener->pause_ms * 2 : PAUSE_MIN_MS;
-    if (listener->pause_ms > PAUSE_MAX_MS)
-        listener->pause_ms = PAUSE_MAX_MS;
-    listener->counts.back_offs++;
-    uv_poll_stop(&listener->poll);
-    timer_set(&listener->loop->wheel, &listener->retry,
-              listener->loop->now_ms + listener->pause_ms);
-    snprintf(text, sizeof(text), "cannot accept: %s; next attempt in %llu ms", strerror(error),
-             (unsigned long long)listener->pause_ms);
-    log_rated(listener, &listener->pauses, text);
-}
-
-/* Closes the oldest stranger. False when there is none. */
-static bool displace(struct listener *listener, const char *why)
-{
-    struct list *oldest = list_first(&listener->strangers);
-    if (!oldest)
-        return false;
-    listener->counts.displaced++;
-    peer_life_kill(list_item(oldest, struct peer, siblings), "gave way to a newer connection");
-    log_rated(listener, &listener->displacements, why);
-    return true;
-}
-
-static void refuse(struct listener *listener, int fd, const struct sockaddr_storage *from,
-                   const char *why)
-{
-    char address[PEER_ADDRESS_SIZE * 2], text[PEER_ADDRESS_SIZE * 4];
-    listener->counts.refused++;
-    close(fd);
-    snprintf(text, sizeof(text), "refused %s: %s", socket_address(address, sizeof(address), from),
-             why);
-    log_rated(listener, &listener->refusals, text);
-}
-
-static void admit(struct listener *listener, int fd, const struct sockaddr_storage *from)
-{
-    listener->pause_ms = 0;
-    listener->counts.accepted++;
-    listener->stats->connections_accepted++;
-    if (listener->connections >= listener->settings.max_connections &&
-        !displace(listener, "max_connections is reached: the oldest stranger gives way")) {
-        refuse(listener, fd, from, "max_connections is reached");
-        return;
-    }
-    int error = peer_life_admit(listener, fd, from);
-    if (error)
-        refuse(listener, fd, from, error == -EUSERS ? "per_source is reached" : strerror(-error));
-    while (listener->stranger_count > listener->strangers_max)
-        displace(listener, "too many connections that were not let in yet: the oldest gives way");
-}
-
-/* Whether as many as accept_rate allows have been accepted in this second; if so, the others wait
- * in the kernel for the next one. */
-static bool is_hurried(struct listener *listener)
-{
-    uint64_t second = listener->loop->now_ms / 1000;
-    if (listener->second != second)
-        listener->accepted_in_second = 0;
-    listener->second = second;
-    if (listener->accepted_in_second < listener->settings.accept_rate)
-        return false;
-    listener->counts.hurried++;
-    uv_poll_stop(&listener->poll);
-    timer_set(&listener->loop->wheel, &listener->retry, (second + 1) * 1000);
-    log_rated(listener, &listener->pauses, "accept_rate is reached: more are accepted next second");
-    return true;
-}
-
-static bool lacks_descriptors(int error)
-{
-    return error == EMFILE || error == ENFILE;
-}
-
-/* Whether somebody gave up between connecting and being accepted, which is nobody's fault. */
-static bool is_passing(int error)
-{
-    return error == EINTR || error == ECONNABORTED || error == EPROTO || error == ENETDOWN ||
-           error == ENETUNREACH || error == EHOSTDOWN || error == EHOSTUNREACH || error == EPERM ||
-           error == ENONET || error == ENOPROTOOPT;
-}
-
-static void accept_some(struct listener *listener)
-{
-    for (int n = 0; n < ACCEPTS_MAX && !listener->stopped && !is_hurried(listener); n++) {
-        struct sockaddr_storage from = {.ss_family = AF_UNIX};
-        socklen_t length = sizeof(from);
-        int fd = accept4(listener->socket.fd, (struct sockaddr *)&from, &length,
-                         SOCK_NONBLOCK | SOCK_CLOEXEC);
-        listener->loop->counts.accepts++;
-        int error = fd < 0 ? errno : 0;
-        if (fd >= 0) {
-            listener->accepted_in_second++;
-            admit(listener, fd, &from);
-            continue;
-        }
-        if (is_passing(error) ||
-            (lacks_descriptors(error) &&
-             displace(listener, "no descriptors are left: the oldest stranger gives way")))
-            continue;
-        if (error != EAGAIN)
-            pause_accepting(listener, error);
-        return;
-    }
-}
-
-static void on_poll(uv_poll_t *poll, int status, int events)
-{
-    struct listener *listener = poll->data;
-    (void)events;
-    loop_enter(listener->loop);
-    if (status < 0)
-        pause_accepting(listener, -status); /* libuv has stopped to poll */
-    else
-        accept_some(listener);
-    loop_leave(listener->loop);
+    return stack->carrier == CARRIER_DATAGRAM;
 }
 
 /* ---- opening ---- */
 
 /* Strangers of one listener take a fifth of all descriptors at most. */
-static uint64_t strangers_max(const struct listener_settings *settings)
+static uint64_t strangers_max(const struct listener_settings *settings, const struct stack *stack)
 {
     struct rlimit limit;
     uint64_t share = settings->strangers;
+    if (is_datagram(stack)) /* they have none */
+        return share;
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur / 5 < share)
         share = limit.rlim_cur / 5;
     return share ? share : 1;
@@ -201,16 +77,17 @@ static void clear_settings(struct listener_settings *settings)
     free(settings->transport);
     free(settings->bind);
     free(settings->mountpoint);
+    free(settings->topic);
 }
 
 static int copy_settings(struct listener_settings *to, const struct listener_settings *from)
 {
     *to = *from;
-    to->name = to->protocol = to->transport = to->bind = to->mountpoint = NULL;
+    to->name = to->protocol = to->transport = to->bind = to->mountpoint = to->topic = NULL;
     to->tls = (struct tls_settings){0}; /* its layer has read them */
     if (copy_text(&to->name, from->name) || copy_text(&to->protocol, from->protocol) ||
         copy_text(&to->transport, from->transport) || copy_text(&to->bind, from->bind) ||
-        copy_text(&to->mountpoint, from->mountpoint))
+        copy_text(&to->mountpoint, from->mountpoint) || copy_text(&to->topic, from->topic))
         return -ENOMEM;
     return 0;
 }
@@ -218,7 +95,7 @@ static int copy_settings(struct listener_settings *to, const struct listener_set
 static int prepare_layer(struct listener *listener)
 {
     struct loop *loop = listener->loop;
-    if (!listener->stack->layer)
+    if (!listener->stack->layer && !listener->stack->datagram_layer)
         return 0;
     if (!loop->plain)
         loop->plain = malloc(LOOP_INPUT_SIZE);
@@ -230,14 +107,17 @@ static int prepare_layer(struct listener *listener)
 static int share(const struct stack *stack, const struct listener_settings *settings, void **shared,
                  char *why, size_t why_size)
 {
-    if (!stack->layer || !stack->layer->share)
-        return 0;
-    return stack->layer->share(settings, shared, why, why_size);
+    struct sharing layer = sharing_of(stack);
+    return layer.share ? layer.share(settings, shared, why, why_size) : 0;
 }
 
 static int open_socket(struct listener *listener, int inherited_fd, char *why, size_t why_size)
 {
     const struct listener_settings *settings = &listener->settings;
+    if (is_datagram(listener->stack))
+        return inherited_fd >= 0
+                   ? socket_inherit_bound(&listener->socket, inherited_fd, why, why_size)
+                   : socket_bind(&listener->socket, settings->bind, why, why_size);
     if (inherited_fd >= 0)
         return socket_inherit(&listener->socket, inherited_fd, why, why_size);
     return socket_listen(&listener->socket, settings->bind, (int)settings->backlog, why, why_size);
@@ -250,13 +130,8 @@ static int start(struct listener *listener, int inherited_fd, char *why, size_t 
         error = open_socket(listener, inherited_fd, why, why_size);
     if (error)
         return error;
-    error = uv_poll_init(&listener->loop->uv, &listener->poll, listener->socket.fd);
-    if (error == 0) {
-        listener->poll.data = listener;
-        uv_poll_start(&listener->poll, UV_READABLE, on_poll);
-        return 0;
-    }
-    if (inherited_fd >= 0)
+    error = is_datagram(listener->stack) ? port_open(listener) : accept_open(listener);
+    if (error && inherited_fd >= 0)
         listener->socket.fd = -1; /* still the caller's */
     return error;
 }
@@ -264,9 +139,9 @@ static int start(struct listener *listener, int inherited_fd, char *why, size_t 
 static void release(struct listener *listener)
 {
     if (listener->shared)
-        listener->stack->layer->unshare(listener->shared);
+        sharing_of(listener->stack).unshare(listener->shared);
     if (listener->fresh)
-        listener->stack->layer->unshare(listener->fresh);
+        sharing_of(listener->stack).unshare(listener->fresh);
     socket_close(&listener->socket);
     sources_clear(&listener->sources);
     clear_settings(&listener->settings);
@@ -287,8 +162,8 @@ static struct listener *make(struct loop *loop, const struct listener_settings *
     list_init(&listener->peers);
     list_init(&listener->strangers);
     sources_init(&listener->sources);
-    listener->strangers_max = strangers_max(settings);
-    timer_init(&listener->retry, on_retry);
+    listener->strangers_max = strangers_max(settings, stack);
+    listener->handshake_ms = settings->tls.handshake_timeout;
     if (copy_settings(&listener->settings, settings) != 0) {
         release(listener);
         return NULL;
@@ -328,11 +203,13 @@ int listener_open(struct loop *loop, const struct listener_settings *settings,
     return listener_open_on(loop, settings, service, stack, inherited_fd, out, error, error_size);
 }
 
-int listener_probe(const char *bind, char *error, size_t error_size)
+int listener_probe(const char *bind, const char *transport, char *error, size_t error_size)
 {
     struct socket probe;
     char why[200];
-    int failed = socket_listen(&probe, bind, 1, why, sizeof(why));
+    const struct stack *stack = stack_find(transport);
+    int failed = stack && is_datagram(stack) ? socket_bind(&probe, bind, why, sizeof(why))
+                                             : socket_listen(&probe, bind, 1, why, sizeof(why));
     socket_close(&probe);
     if (failed)
         snprintf(error, error_size, "%s: %s", bind, why);
@@ -347,8 +224,8 @@ int listener_check(const struct listener_settings *settings, int64_t now_s,
     void *shared = NULL;
     int failed = stack ? share(stack, settings, &shared, error, error_size) : 0;
     if (shared) {
-        stack->layer->inspect(shared, now_s, warn, to);
-        stack->layer->unshare(shared);
+        sharing_of(stack).inspect(shared, now_s, warn, to);
+        sharing_of(stack).unshare(shared);
     }
     return failed;
 }
@@ -369,7 +246,7 @@ int listener_prepare(struct listener *listener, const struct listener_settings *
 void listener_discard(struct listener *listener)
 {
     if (listener->fresh)
-        listener->stack->layer->unshare(listener->fresh);
+        sharing_of(listener->stack).unshare(listener->fresh);
     listener->fresh = NULL;
 }
 
@@ -377,7 +254,7 @@ void listener_inspect(const struct listener *listener, int64_t now_s,
                       void (*warn)(void *to, const char *text), void *to)
 {
     if (listener->shared)
-        listener->stack->layer->inspect(listener->shared, now_s, warn, to);
+        sharing_of(listener->stack).inspect(listener->shared, now_s, warn, to);
 }
 
 /* From no limit to one, who is here already must be counted; without memory some are not. */
@@ -399,14 +276,18 @@ void listener_apply(struct listener *listener, const struct listener_settings *s
     listener->settings.anonymous = settings->anonymous;
     listener->settings.max_connections = settings->max_connections;
     listener->settings.strangers = settings->strangers;
-    listener->strangers_max = strangers_max(settings);
+    listener->strangers_max = strangers_max(settings, listener->stack);
     listener->settings.accept_rate = settings->accept_rate;
     change_per_source(listener, settings->per_source);
     listener->settings.out_buffer = settings->out_buffer;
     listener->settings.stall_timeout = settings->stall_timeout;
+    listener->settings.idle_timeout = settings->idle_timeout;
+    listener->settings.datagram_size = settings->datagram_size;
+    listener->settings.handshakes_per_prefix = settings->handshakes_per_prefix;
+    listener->handshake_ms = settings->tls.handshake_timeout;
     listener->service.options = options;
     if (listener->fresh)
-        listener->stack->layer->adopt(listener->shared, listener->fresh);
+        sharing_of(listener->stack).adopt(listener->shared, listener->fresh);
     listener->fresh = NULL;
 }
 
@@ -422,10 +303,18 @@ const struct listener_settings *listener_settings(const struct listener *listene
 
 bool listener_handshakes(const struct listener *listener, struct handshake_counts *to)
 {
-    const struct layer *layer = listener->stack->layer;
-    if (!layer || !layer->count)
+    struct sharing layer = sharing_of(listener->stack);
+    if (!layer.count)
         return false;
-    layer->count(listener->shared, to);
+    layer.count(listener->shared, to);
+    return true;
+}
+
+bool listener_datagrams(const struct listener *listener, struct datagram_counts *to)
+{
+    if (!listener->port)
+        return false;
+    *to = listener->port->counts;
     return true;
 }
 
@@ -450,9 +339,10 @@ char *listener_address(const struct listener *listener, char *to, size_t size)
 static void stop_accepting(struct listener *listener)
 {
     listener->stopped = true;
-    timer_cancel(&listener->loop->wheel, &listener->retry);
-    uv_poll_stop(&listener->poll);
-    socket_close(&listener->socket);
+    if (listener->port)
+        port_stop(listener->port); /* last words leave by the same socket */
+    else
+        accept_stop(listener);
 }
 
 static void stop_peer(struct peer *peer)
@@ -491,5 +381,6 @@ void listener_close(struct listener *listener)
         stop_accepting(listener);
     while ((first = list_first(&listener->peers)) || (first = list_first(&listener->strangers)))
         peer_life_kill(list_item(first, struct peer, siblings), "the listener is closed");
+    port_close(listener->port);
     uv_close((uv_handle_t *)&listener->poll, on_closed);
 }

@@ -35,13 +35,15 @@ int listener_prepare(struct listener *listener, const struct listener_settings *
 void listener_discard(struct listener *listener);
 
 /* Takes over what was prepared, and what a reload may change: anonymous, max_connections,
- * strangers, per_source, accept_rate, out_buffer, stall_timeout, and the protocol's options
+ * strangers, per_source, accept_rate, out_buffer, stall_timeout, idle_timeout, datagram_size,
+ * handshakes_per_prefix, and the protocol's options
  * (borrowed like the first ones). All else in `settings` is ignored. */
 void listener_apply(struct listener *listener, const struct listener_settings *settings,
                     const void *options);
 
-/* Stops to accept and lets go of the address; every peer is told (protocol.stopping) and closed,
- * which takes up to 3 s: listener_connections says when all are gone. Idempotent. */
+/* Stops to accept and lets go of the address (on datagrams listener_close does that); every peer is
+ * told (protocol.stopping) and closed, which takes up to 3 s: listener_connections says when all
+ * are gone. Idempotent. */
 void listener_stop(struct listener *listener);
 
 /* Drops whoever is left at once and frees the listener; its memory goes with the next steps of the
@@ -69,6 +71,22 @@ struct listener_counts {
 };
 struct listener_counts listener_counts(const struct listener *listener);
 
+/* Of the datagrams of a listener; never go down. */
+struct datagram_counts {
+    uint64_t received, sent;
+    uint64_t missed;   /* the kernel had no room for them (receive_buffer) */
+    uint64_t useless;  /* truncated, empty, or from nobody who could be answered */
+    uint64_t ignored;  /* from strangers, and nothing that a layer answers to */
+    uint64_t refused;  /* max_connections, per_source, handshakes_per_prefix or no memory */
+    uint64_t unproven; /* not sent: more than an unproven address may be sent */
+    uint64_t crowded;  /* not sent: too many wait for the kernel, or for the store */
+    uint64_t unready;  /* not sent or not handed on: the layer, or the turn, had no room for them */
+    uint64_t send_failed;
+};
+
+/* False when it is not on datagrams. */
+bool listener_datagrams(const struct listener *listener, struct datagram_counts *to);
+
 /* Of the handshakes of a listener's peers; never go down. */
 struct handshake_counts {
     uint64_t done, resumed; /* resumed ones are among those done */
@@ -90,8 +108,8 @@ int listener_check(const struct listener_settings *settings, int64_t now_s,
                    void (*warn)(void *to, const char *text), void *to, char *error,
                    size_t error_size);
 
-/* Whether `bind` could be bound now: 0, or -errno and a sentence in `error`. Nothing stays open;
- * for `siotd -t`. */
-int listener_probe(const char *bind, char *error, size_t error_size);
+/* Whether `bind` could be bound now for that transport: 0, or -errno and a sentence in `error`.
+ * Nothing stays open; for `siotd -t`. */
+int listener_probe(const char *bind, const char *transport, char *error, size_t error_size);
 
 #endif

@@ -9,6 +9,7 @@
 #include "transports/socket.h"
 #include "transports/stacks.h"
 
+struct port;
 struct stats;
 
 struct listener {
@@ -22,6 +23,8 @@ struct listener {
                              prepared; NULL without */
     struct socket socket; /* fd -1 once stopped */
     bool stopped;
+    struct port *port;     /* of a listener on datagrams, else NULL */
+    uint64_t handshake_ms; /* how long a layer's handshake may take */
     struct list peers;     /* peer.siblings; those known to their protocol */
     struct list strangers; /* the others, oldest first */
     size_t connections, stranger_count;

@@ -6,7 +6,7 @@
  * empty, and `dirty` is empty unless `idle` is active. */
 #include "transports/loop_state.h"
 
-#include "transports/peer_state.h"
+#include "transports/datagram_state.h"
 #include "transports/proof.h"
 #include <stdlib.h>
 #include <time.h>
@@ -59,6 +59,7 @@ static void on_idle(uv_idle_t *idle)
 {
     loop_enter(idle->data);
     peer_input_serve(idle->data);
+    datagram_input_serve(idle->data);
 }
 
 static void on_alarm(uv_timer_t *alarm)
@@ -105,7 +106,8 @@ static void on_prepare(uv_prepare_t *prepare)
     peer_life_settle(loop);
     peer_output_flush_dirty(loop);
     loop->leaving = false;
-    if (more || !list_empty(&loop->dirty) || loop->again_count)
+    if (more || !list_empty(&loop->dirty) || loop->again_count || datagram_input_waits(loop) ||
+        datagram_output_pending_any(loop))
         uv_idle_start(&loop->idle, on_idle);
     else
         uv_idle_stop(&loop->idle);
@@ -141,6 +143,7 @@ struct loop *loop_new(const struct loop_hooks *hooks, void *owner)
     loop->armed_ms = TIMERS_NEVER;
     list_init(&loop->dirty);
     list_init(&loop->holding);
+    list_init(&loop->ports);
     list_init(&loop->ending);
     loop->now_ms = uv_hrtime() / 1000000;
     loop->wall_ms = wall_clock_ms();
@@ -167,6 +170,9 @@ void loop_free(struct loop *loop)
     free(loop->plain);
     free(loop->gather);
     free(loop->again);
+    inbox_free(loop->inbox);
+    buffer_clear(&loop->put_off);
+    free(loop->greeting);
     free(loop);
 }
 

@@ -2,6 +2,7 @@
 #ifndef SIOTD_TRANSPORTS_LOOP_STATE_H
 #define SIOTD_TRANSPORTS_LOOP_STATE_H
 
+#include "base/buffer.h"
 #include "transports/chunk.h"
 #include "transports/lag.h"
 #include "transports/loop.h"
@@ -22,6 +23,8 @@ enum {
     LOOP_GATHER_MAX = 16 << 10,
     /* Peers kept open to hear the end of their last words; more are closed at once. */
     LOOP_LINGERING_MAX = 1024,
+    /* What a datagram layer may say to somebody it does not know. */
+    LOOP_GREETING_SIZE = 4096,
 };
 
 struct proofs;
@@ -59,6 +62,16 @@ struct loop {
      * one.
      */
     uint8_t *input, *plain, *gather;
+
+    struct list ports; /* of listeners on datagrams (siblings) */
+    /* One batch of datagrams, which all ports share; NULL until the first port opens. */
+    struct inbox *inbox;
+    struct port *inbox_port; /* whose batch it is; NULL when it is over, or the port has gone */
+    int inbox_next, inbox_count;
+    bool inbox_again;          /* the rest is for the next turn */
+    struct peer *put_off_peer; /* what came out of its layer is in put_off, for the next turn */
+    struct buffer put_off;
+    uint8_t *greeting; /* LOOP_GREETING_SIZE; NULL until the first port with a layer opens */
 
     struct proofs *proofs; /* owned; NULL until the first password is to be verified */
 

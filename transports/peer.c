@@ -2,7 +2,7 @@
  * like append, peer_output.c sends. Nothing in this file makes a system call. */
 #include "transports/peer.h"
 
-#include "transports/peer_state.h"
+#include "transports/datagram_state.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,10 +17,19 @@ static inline void appended(struct peer *peer, size_t len)
     peer_output_due(peer);
 }
 
+static uint8_t *reserve_specially(struct peer *peer, size_t len)
+{
+    if (peer->flags & PEER_CLOSING)
+        return NULL;
+    if (peer->flags & PEER_DATAGRAM)
+        return datagram_output_reserve(peer, len, 0);
+    return hold_reserve_behind(peer, len);
+}
+
 uint8_t *peer_reserve(struct peer *peer, size_t len)
 {
-    if (peer->flags & (PEER_CLOSING | PEER_BARRED))
-        return peer->flags & PEER_CLOSING ? NULL : hold_reserve_behind(peer, len);
+    if (peer->flags & (PEER_CLOSING | PEER_BARRED | PEER_DATAGRAM))
+        return reserve_specially(peer, len);
     uint8_t *at = outgoing_reserve(&peer_stream(peer)->out, &peer_loop(peer)->chunks, len);
     if (!at) {
         peer_close(peer, "out of memory");
@@ -32,6 +41,12 @@ uint8_t *peer_reserve(struct peer *peer, size_t len)
 
 uint8_t *peer_reserve_after(struct peer *peer, size_t len, uint64_t promise)
 {
+    if (peer->flags & PEER_DATAGRAM) {
+        uint64_t awaited = peer_datagram(peer)->awaited;
+        if (peer->flags & PEER_CLOSING)
+            return NULL;
+        return datagram_output_reserve(peer, len, promise > awaited ? promise : awaited);
+    }
     if (!peer_hold(peer) && promise <= peer_loop(peer)->kept)
         return peer_reserve(peer, len);
     return peer->flags & PEER_CLOSING ? NULL : hold_reserve(peer, len, promise);
@@ -48,7 +63,7 @@ void peer_send(struct peer *peer, struct slice bytes)
 
 void peer_send_shared(struct peer *peer, struct slice bytes, struct message *owner)
 {
-    if (bytes.len < SHARE_FROM) {
+    if (bytes.len < SHARE_FROM || peer->flags & PEER_DATAGRAM) {
         peer_send(peer, bytes);
         return;
     }
@@ -64,12 +79,17 @@ void peer_send_shared(struct peer *peer, struct slice bytes, struct message *own
 
 size_t peer_backlog(const struct peer *peer)
 {
+    if (peer->flags & PEER_DATAGRAM)
+        return peer_datagram(peer)->backlog;
     return peer_unsent(peer) + hold_len(peer_hold(peer));
 }
 
 bool peer_is_full(const struct peer *peer)
 {
-    return peer_unsent(peer) + hold_behind(peer_hold(peer)) > peer_home(peer)->settings.out_buffer;
+    const uint64_t limit = peer_home(peer)->settings.out_buffer;
+    if (peer->flags & PEER_DATAGRAM)
+        return peer_datagram(peer)->backlog > limit;
+    return peer_unsent(peer) + hold_behind(peer_hold(peer)) > limit;
 }
 
 void peer_close(struct peer *peer, const char *why, ...)
@@ -97,6 +117,10 @@ bool peer_is_closing(const struct peer *peer)
 void peer_known(struct peer *peer)
 {
     struct listener *listener = peer_home(peer);
+    if (peer->flags & PEER_DATAGRAM) {
+        datagram_peer_known(peer);
+        return;
+    }
     if (peer->flags & PEER_KNOWN)
         return;
     peer->flags |= PEER_KNOWN;
@@ -136,25 +160,35 @@ const void *peer_options(const struct peer *peer)
     return peer_home(peer)->service.options;
 }
 
-char *peer_address(const struct peer *peer, char to[PEER_ADDRESS_SIZE])
+static const struct sockaddr_storage *address_of(const struct peer *peer,
+                                                 struct sockaddr_storage *name)
 {
-    struct sockaddr_storage name = {.ss_family = AF_UNIX};
+    *name = (struct sockaddr_storage){.ss_family = AF_UNIX};
     if (peer->flags & PEER_IPV6) {
-        struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&name;
+        struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)name;
         in6->sin6_family = AF_INET6;
         in6->sin6_port = htons(peer->port);
         memcpy(&in6->sin6_addr, *peer->address.ipv6, sizeof(in6->sin6_addr));
     } else if (peer_home(peer)->socket.family != AF_UNIX) {
-        struct sockaddr_in *in = (struct sockaddr_in *)&name;
+        struct sockaddr_in *in = (struct sockaddr_in *)name;
         in->sin_family = AF_INET;
         in->sin_port = htons(peer->port);
         memcpy(&in->sin_addr, peer->address.ipv4, sizeof(in->sin_addr));
     }
-    return socket_address(to, PEER_ADDRESS_SIZE, &name);
+    return name;
+}
+
+char *peer_address(const struct peer *peer, char to[PEER_ADDRESS_SIZE])
+{
+    struct sockaddr_storage name;
+    return socket_address(to, PEER_ADDRESS_SIZE, address_of(peer, &name));
 }
 
 bool peer_is_entitled(struct peer *peer)
 {
+    const struct datagram_layer *datagrams = peer_home(peer)->stack->datagram_layer;
+    if (datagrams)
+        return !datagrams->entitled || datagrams->entitled(peer, peer_layer_state(peer));
     const struct layer *layer = peer_layer(peer);
     return !layer || !layer->entitled || layer->entitled(peer, peer_layer_state(peer));
 }
@@ -166,7 +200,47 @@ bool peer_is_private(const struct peer *peer)
 
 const struct identity *peer_identity(const struct peer *peer)
 {
-    return peer_layer(peer) ? peer_layered(peer)->identity : NULL;
+    const struct stack *stack = peer_home(peer)->stack;
+    return stack->layer || stack->datagram_layer ? peer_layered(peer)->identity : NULL;
+}
+
+bool peer_is_datagram(const struct peer *peer)
+{
+    return peer->flags & PEER_DATAGRAM;
+}
+
+size_t peer_datagram_most(const struct peer *peer)
+{
+    return peer->flags & PEER_DATAGRAM ? datagram_output_most(peer) : SIZE_MAX;
+}
+
+bool peer_is_verified(const struct peer *peer)
+{
+    return !(peer->flags & PEER_DATAGRAM) || peer->flags & PEER_VERIFIED ||
+           peer_home(peer)->stack->datagram_layer;
+}
+
+void peer_verify(struct peer *peer)
+{
+    if (!peer_is_verified(peer))
+        datagram_peer_verify(peer);
+}
+
+size_t peer_allowance(const struct peer *peer)
+{
+    return peer->flags & PEER_DATAGRAM ? datagram_output_allowance(peer) : SIZE_MAX;
+}
+
+size_t peer_endpoint(const struct peer *peer, uint8_t to[PEER_ENDPOINT_SIZE])
+{
+    struct sockaddr_storage name;
+    struct endpoint endpoint = {.port = 0};
+    if (peer->flags & PEER_DATAGRAM)
+        endpoint = peer_datagram(peer)->at;
+    else if (!endpoint_read(&endpoint, address_of(peer, &name)))
+        return 0;
+    memcpy(to, &endpoint, sizeof(endpoint));
+    return sizeof(endpoint);
 }
 
 void peer_name(struct peer *peer, struct slice name)

@@ -113,7 +113,15 @@ const struct identity *peer_identity(const struct peer *peer);
  * from an address that has no peer is received by one that exists for this call only: unless the
  * protocol says peer_known before receive returns, what was appended is sent, protocol.close is
  * called and nothing remains. So a protocol allocates nothing for a stranger either, and what it
- * wants to remember of one it asks peer_known for. */
+ * wants to remember of one it asks peer_known for. That is refused when there is no room (the peer
+ * is closing then); and while a known peer has not been verified, it may give way to newer ones
+ * (option strangers).
+ *
+ * A known peer goes when it has said nothing for idle_timeout, unless a peer_deadline is set:
+ * whoever waits for something longer says so with that. After peer_again with nothing consumed the
+ * same datagram is offered again in the next turn, and no other is received before. peer_prove is
+ * always refused. A datagram that leaves no room anywhere, or that may not be sent to an unproven
+ * address, is dropped and counted; protocols repeat what matters. */
 
 /* Whether this is such a peer. */
 bool peer_is_datagram(const struct peer *peer);
@@ -127,8 +135,10 @@ size_t peer_datagram_most(const struct peer *peer);
 bool peer_is_verified(const struct peer *peer);
 void peer_verify(struct peer *peer);
 
-/* How many bytes may be sent to it now: three times what it has sent, less what it was sent, until
- * it is verified (then SIZE_MAX); a datagram beyond that is dropped and counted, not sent. */
+/* How many bytes the next datagram to it may have: until it is verified (then SIZE_MAX) three times
+ * what it has sent, less what it was sent; and 0 once each of its datagrams has been answered by
+ * one of ours, but for a single one after a second of silence. A datagram beyond that is dropped
+ * and counted, not sent. */
 size_t peer_allowance(const struct peer *peer);
 
 /* The peer's address as bytes that only this address has (16 of IPv6 or mapped IPv4, two of the

@@ -1,7 +1,7 @@
 /* peer_hold: see peer_hold.h. */
 #include "transports/peer_hold.h"
 
-#include "transports/peer_state.h"
+#include "transports/datagram_state.h"
 #include <stdlib.h>
 
 /* Acknowledgements that may wait: some 16,000. Whoever has more outstanding waits to be read. */
@@ -89,6 +89,10 @@ void peer_barrier(struct peer *peer, uint64_t promise)
 {
     if (promise <= peer_loop(peer)->kept || peer->flags & PEER_CLOSING)
         return;
+    if (peer->flags & PEER_DATAGRAM) {
+        datagram_output_barrier(peer, promise);
+        return;
+    }
     struct hold *hold = hold_of(peer);
     if (!hold)
         return;
@@ -168,4 +172,5 @@ void loop_keep(struct loop *loop, uint64_t promise)
     {
         release_kept(list_item(link, struct hold, siblings), promise);
     }
+    datagram_output_keep(loop, promise);
 }

@@ -6,7 +6,7 @@
  * instead: each byte is copied once, and memory grows only with what has really arrived, whatever
  * length a packet claims. Invariant: between turns `in` has memory exactly while an incomplete
  * packet waits, or the peer is held. */
-#include "transports/peer_state.h"
+#include "transports/datagram_state.h"
 
 #include "broker/stats.h"
 #include "transports/socket.h"
@@ -89,6 +89,10 @@ void peer_input_again(struct peer *peer)
 void peer_again(struct peer *peer)
 {
     struct loop *loop = peer_loop(peer);
+    if (peer->flags & PEER_DATAGRAM) {
+        datagram_input_again(peer);
+        return;
+    }
     if (peer->flags & (PEER_CLOSING | PEER_AGAIN))
         return;
     if (loop->again_count == loop->again_room) {

@@ -4,7 +4,7 @@
  * it, the kernel would answer with a reset, and a reset makes the other end forget what it has not
  * read yet. So we send what was appended, then our FIN, and read and discard until theirs, for a
  * second at most. */
-#include "transports/peer_state.h"
+#include "transports/datagram_state.h"
 #include "transports/proof.h"
 #include "transports/source.h"
 
@@ -271,8 +271,12 @@ void peer_life_settle(struct loop *loop)
 {
     struct list *first;
     while ((first = list_first(&loop->ending))) {
+        struct peer *peer = list_item(first, struct peer, turn);
         list_remove(first);
-        end(list_item(first, struct peer, turn));
+        if (peer->flags & PEER_DATAGRAM)
+            datagram_peer_end(peer);
+        else
+            end(peer);
     }
 }
 
@@ -359,6 +363,10 @@ void peer_life_drop(struct peer *peer)
 
 void peer_life_kill(struct peer *peer, const char *why)
 {
+    if (peer->flags & PEER_DATAGRAM) {
+        datagram_peer_kill(peer, why);
+        return;
+    }
     peer_close(peer, "%s", why);
     if (!(peer->flags & PEER_ENDED)) {
         list_remove(&peer->turn);

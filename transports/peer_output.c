@@ -3,7 +3,7 @@
  * Invariants: a peer stands in loop.dirty when it has something to send that the kernel has not
  * refused yet; a peer that the kernel has refused is BLOCKED and waits for writable instead. No
  * protocol callback runs while a peer's queue is being sent; drained comes after. */
-#include "transports/peer_state.h"
+#include "transports/datagram_state.h"
 
 #include "broker/auth.h"
 #include "broker/stats.h"
@@ -224,18 +224,32 @@ void peer_output_flush(struct peer *peer)
     peer_output_brake(peer);
 }
 
+static bool is_pending(const struct loop *loop)
+{
+    return !list_empty(&loop->dirty) || datagram_output_pending_any(loop);
+}
+
+static void flush_one(struct peer *peer)
+{
+    if (peer->flags & PEER_DATAGRAM)
+        datagram_output_weigh(peer);
+    else
+        peer_output_flush(peer);
+}
+
 void peer_output_flush_dirty(struct loop *loop)
 {
     struct list batch, *first;
     list_init(&batch);
-    for (int n = 0; n < FLUSHES_MAX && !list_empty(&loop->dirty); n++) {
+    for (int n = 0; n < FLUSHES_MAX && is_pending(loop); n++) {
         loop->appended = 0;
         list_append(&loop->dirty, &batch); /* before the head: behind all */
         list_remove(&loop->dirty);
         while ((first = list_first(&batch))) {
             list_remove(first);
-            peer_output_flush(list_item(first, struct peer, turn));
+            flush_one(list_item(first, struct peer, turn));
         }
+        datagram_output_flush_all(loop);
         peer_life_settle(loop);
     }
 }

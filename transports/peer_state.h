@@ -12,11 +12,13 @@
 #define SIOTD_TRANSPORTS_PEER_STATE_H
 
 #include "base/buffer.h"
+#include "transports/endpoint.h"
 #include "transports/layer.h"
 #include "transports/listener_state.h"
 #include "transports/outgoing.h"
 #include "transports/peer.h"
 #include "transports/peer_hold.h"
+#include "transports/source.h"
 
 enum peer_flag {
     PEER_CLOSING = 1 << 0,
@@ -40,6 +42,10 @@ enum peer_flag {
     PEER_HELD = PEER_WAITS | PEER_AGAIN, /* either: not read, and not offered anything */
     PEER_BARRED = 1 << 18,               /* all that is appended waits for hold.barrier */
     PEER_UNSEALED = 1 << 19,             /* ended, but its layer is open: something waits in hold */
+    PEER_DATAGRAM = 1 << 20,             /* struct datagram, else struct stream */
+    PEER_VERIFIED = 1 << 21,             /* has shown that it is where its datagrams come from */
+    PEER_STRANGER = 1 << 22,             /* on datagrams: in listener.strangers, else in .peers */
+    PEER_TABLED = 1 << 23,               /* in port.table */
 };
 
 /* What a peer in trouble needs in addition. */
@@ -86,6 +92,19 @@ struct layered {
 struct stream_layered {
     struct layered layered;
     struct outgoing wire; /* what the layer has emitted */
+};
+
+/* Of a datagram peer on a stack with a layer; lies behind the protocol's state. */
+struct datagram_layered {
+    struct layered layered;
+    struct timer alarm; /* the layer's */
+    struct peer *peer;
+    uint64_t admitted_ms; /* for the handshake's deadline */
+    uint8_t prefix[SOURCE_KEY_SIZE];
+    bool shaking;              /* counted in port.prefixes */
+    struct endpoint candidate; /* another address that has sent something for this peer, */
+    struct local candidate_local;
+    uint32_t candidate_credit; /* and how many bytes may be sent to it */
 };
 
 enum { PEER_STATE_ALIGN = 8 };
@@ -155,7 +174,9 @@ static inline struct outgoing *peer_wire(const struct peer *peer)
 
 static inline void *peer_layer_state(const struct peer *peer)
 {
-    return (uint8_t *)peer_layered(peer) + peer_aligned(sizeof(struct stream_layered));
+    size_t size = peer->flags & PEER_DATAGRAM ? sizeof(struct datagram_layered)
+                                              : sizeof(struct stream_layered);
+    return (uint8_t *)peer_layered(peer) + peer_aligned(size);
 }
 
 /* Bytes that may leave and that the kernel has not taken. */

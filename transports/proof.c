@@ -262,6 +262,8 @@ bool peer_prove(struct peer *peer, const struct access *access, struct slice use
                 struct slice password)
 {
     struct proofs *proofs = proofs_of(peer_loop(peer));
+    if (peer->flags & PEER_DATAGRAM) /* nothing keeps what comes meanwhile */
+        return false;
     if (!proofs || proofs->count >= access->checks_queued)
         return false;
     const char *record = users_record(access->users, user);

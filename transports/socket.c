@@ -89,7 +89,7 @@ static int open_unix(struct socket *s, const char *path, char *why, size_t why_s
     return 0;
 }
 
-/* ---- TCP ---- */
+/* ---- TCP and UDP ---- */
 
 static socklen_t name_of(const struct address *address, int family, struct sockaddr_storage *name)
 {
@@ -113,12 +113,13 @@ static socklen_t name_of(const struct address *address, int family, struct socka
     return sizeof(*in6);
 }
 
-static int try_tcp(struct socket *s, const struct address *address, int family)
+static int try_ip(struct socket *s, const struct address *address, int family, int type)
 {
-    s->fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    s->fd = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (s->fd < 0)
         return errno;
-    switch_on(s->fd, SOL_SOCKET, SO_REUSEADDR);
+    if (type == SOCK_STREAM) /* on datagrams it would let others have the same address */
+        switch_on(s->fd, SOL_SOCKET, SO_REUSEADDR);
     if (family == AF_INET6) {
         int only = address->family == ADDRESS_IPV6;
         setsockopt(s->fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only));
@@ -133,13 +134,14 @@ static int try_tcp(struct socket *s, const struct address *address, int family)
     return error;
 }
 
-static int open_tcp(struct socket *s, const struct address *address, char *why, size_t why_size)
+static int open_ip(struct socket *s, const struct address *address, int type, char *why,
+                   size_t why_size)
 {
     int family = address->family == ADDRESS_IPV4 ? AF_INET : AF_INET6;
-    int error = try_tcp(s, address, family);
+    int error = try_ip(s, address, family, type);
     /* "*" on a machine without IPv6 */
     if (address->family == ADDRESS_ANY && (error == EAFNOSUPPORT || error == EADDRNOTAVAIL))
-        error = try_tcp(s, address, AF_INET);
+        error = try_ip(s, address, AF_INET, type);
     return error ? fail(why, why_size, error, "") : 0;
 }
 
@@ -167,7 +169,7 @@ int socket_listen(struct socket *s, const char *bind, int backlog, char *why, si
     if (!address_read(bind, &address, why, why_size))
         return -EINVAL;
     int error = address.family == ADDRESS_UNIX ? open_unix(s, address.path, why, why_size)
-                                               : open_tcp(s, &address, why, why_size);
+                                               : open_ip(s, &address, SOCK_STREAM, why, why_size);
     if (error == 0 && listen(s->fd, backlog) != 0)
         error = fail(why, why_size, errno, "");
     if (error) {
@@ -177,6 +179,29 @@ int socket_listen(struct socket *s, const char *bind, int backlog, char *why, si
     s->family = family_of(s->fd);
     tune(s);
     return 0;
+}
+
+int socket_bind(struct socket *s, const char *bind, char *why, size_t why_size)
+{
+    *s = (struct socket){.fd = -1};
+    struct address address;
+    if (!address_read(bind, &address, why, why_size))
+        return -EINVAL;
+    if (address.family == ADDRESS_UNIX)
+        return fail(why, why_size, EAFNOSUPPORT, "");
+    int error = open_ip(s, &address, SOCK_DGRAM, why, why_size);
+    if (error == 0)
+        s->family = family_of(s->fd);
+    return error;
+}
+
+static bool is_bound_datagram(int fd)
+{
+    int type = 0;
+    socklen_t length = sizeof(int);
+    int family = family_of(fd);
+    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 && type == SOCK_DGRAM &&
+           (family == AF_INET || family == AF_INET6);
 }
 
 static bool is_listening_stream(int fd)
@@ -190,6 +215,17 @@ static bool is_listening_stream(int fd)
            type == SOCK_STREAM && accepts;
 }
 
+static int take_over(struct socket *s, int fd, char *why, size_t why_size)
+{
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 ||
+        fcntl(fd, F_SETFD, FD_CLOEXEC) != 0)
+        return fail(why, why_size, errno, "");
+    s->fd = fd;
+    s->family = family_of(fd);
+    return 0;
+}
+
 int socket_inherit(struct socket *s, int fd, char *why, size_t why_size)
 {
     *s = (struct socket){.fd = -1};
@@ -197,14 +233,20 @@ int socket_inherit(struct socket *s, int fd, char *why, size_t why_size)
         snprintf(why, why_size, "file descriptor %d is not a listening stream socket", fd);
         return -EINVAL;
     }
-    int flags = fcntl(fd, F_GETFL);
-    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 ||
-        fcntl(fd, F_SETFD, FD_CLOEXEC) != 0)
-        return fail(why, why_size, errno, "");
-    s->fd = fd;
-    s->family = family_of(fd);
-    tune(s);
-    return 0;
+    int error = take_over(s, fd, why, why_size);
+    if (error == 0)
+        tune(s);
+    return error;
+}
+
+int socket_inherit_bound(struct socket *s, int fd, char *why, size_t why_size)
+{
+    *s = (struct socket){.fd = -1};
+    if (!is_bound_datagram(fd)) {
+        snprintf(why, why_size, "file descriptor %d is not a UDP socket", fd);
+        return -EINVAL;
+    }
+    return take_over(s, fd, why, why_size);
 }
 
 static void remove_file(struct socket *s)

@@ -1,4 +1,5 @@
-/* socket: a listening stream socket, from the text of a `bind:` or from systemd. */
+/* socket: a listening stream socket, or a bound one for datagrams, from the text of a `bind:` or
+ * from systemd. */
 #ifndef SIOTD_TRANSPORTS_SOCKET_H
 #define SIOTD_TRANSPORTS_SOCKET_H
 
@@ -23,6 +24,10 @@ int socket_listen(struct socket *socket, const char *bind, int backlog, char *wh
 /* Takes a listening stream socket that somebody else has bound; on success it is owned. Returns 0,
  * or -errno with a reason in `why`. */
 int socket_inherit(struct socket *socket, int fd, char *why, size_t why_size);
+
+/* The same for datagrams: IPv4 and IPv6 only. Nobody else can bind the address meanwhile. */
+int socket_bind(struct socket *socket, const char *bind, char *why, size_t why_size);
+int socket_inherit_bound(struct socket *socket, int fd, char *why, size_t why_size);
 
 /* Closes, and removes the socket file if it is ours. Idempotent. */
 void socket_close(struct socket *socket);

@@ -2,15 +2,24 @@
 #include "transports/stacks.h"
 
 #ifdef SIOTD_TLS
+#include "transports/dtls.h"
 #include "transports/tls.h"
 #define TLS_STACKS                                                                                 \
-    {.name = "tls", .carrier = CARRIER_STREAM, .layer = &tls_layer, .private = true, .tls = true},
+    {.name = "tls", .carrier = CARRIER_STREAM, .layer = &tls_layer, .private = true, .tls = true}, \
+        {.name = "dtls",                                                                           \
+         .carrier = CARRIER_DATAGRAM,                                                              \
+         .datagram_layer = &dtls_layer,                                                            \
+         .private = true,                                                                          \
+         .tls = true},
 #else
 #define TLS_STACKS
 #endif
 
-const struct stack stacks[] = {{.name = "tcp", .carrier = CARRIER_STREAM, .unix_sockets = true},
-                               TLS_STACKS};
+const struct stack stacks[] = {
+    {.name = "tcp", .carrier = CARRIER_STREAM, .unix_sockets = true},
+    {.name = "udp", .carrier = CARRIER_DATAGRAM},
+    TLS_STACKS /* its rows */
+};
 
 const size_t stacks_count = sizeof(stacks) / sizeof(stacks[0]);
 

@@ -4,15 +4,17 @@
 
 #include "protocols/protocol.h"
 
+struct datagram_layer;
 struct layer;
 
 struct stack {
     const char *name;          /* as in the configuration: "tcp" */
     enum carrier carrier;      /* what it offers to a protocol */
     const struct layer *layer; /* what stands between socket and protocol; NULL: nothing */
-    bool unix_sockets;         /* takes unix:/path as an address */
-    bool private;              /* nobody on the way can read along */
-    bool tls;                  /* a listener on it has a tls: map */
+    const struct datagram_layer *datagram_layer; /* the same on datagrams */
+    bool unix_sockets;                           /* takes unix:/path as an address */
+    bool private;                                /* nobody on the way can read along */
+    bool tls;                                    /* a listener on it has a tls: map */
 };
 
 extern const struct stack stacks[];

@@ -213,7 +213,7 @@ bool stage_open_at(const char *bind, const struct stack *stack,
     if (change)
         change(&stage.settings);
     char error[256];
-    if (listener_probe(bind, error, sizeof(error)) != 0)
+    if (listener_probe(bind, "tcp", error, sizeof(error)) != 0)
         return false;
     open_listener(stack);
     return true;

@@ -372,13 +372,13 @@ static void test_a_port_in_use_is_named_in_the_error(void **unused)
     assert_null(second);
     snprintf(wanted, sizeof(wanted), "listener here: %s: Address already in use", bind);
     assert_string_equal(error, wanted);
-    assert_int_equal(listener_probe(bind, error, sizeof(error)), -EADDRINUSE);
+    assert_int_equal(listener_probe(bind, "tcp", error, sizeof(error)), -EADDRINUSE);
     snprintf(wanted, sizeof(wanted), "%s: Address already in use", bind);
     assert_string_equal(error, wanted);
     listener_close(stage.listener);
     stage.listener = NULL;
     stage_step();
-    assert_int_equal(listener_probe(bind, error, sizeof(error)), 0);
+    assert_int_equal(listener_probe(bind, "tcp", error, sizeof(error)), 0);
     assert_int_equal(
         listener_open(stage.loop, &settings, &service, -1, &stage.listener, error, sizeof(error)),
         0);
