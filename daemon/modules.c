@@ -6,10 +6,12 @@
 #include "daemon/access.h"
 #include "daemon/settings.h"
 #include "protocols/mqtt/mqtt.h"
+#include "protocols/raw/raw.h"
 #include "transports/stacks.h"
 
 static const struct protocol *const protocols[] = {
     &mqtt_protocol,
+    &raw_protocol,
 };
 
 enum { PROTOCOLS = sizeof(protocols) / sizeof(protocols[0]), OWN_SECTIONS = 4, STACKS_MAX = 16 };

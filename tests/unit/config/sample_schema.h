@@ -58,6 +58,7 @@ static const struct option_row sample_listener_rows[] = {
     ROW("bind", OPTION_ADDRESS, struct listener_settings, bind, .required = true, .max = 200),
     ROW("mountpoint", OPTION_TEXT, struct listener_settings, mountpoint, .fallback = "",
         .max = 200),
+    ROW("topic", OPTION_TEXT, struct listener_settings, topic, .min = 1, .max = 200),
     ROW("anonymous", OPTION_BOOL, struct listener_settings, anonymous, .fallback = "false",
         .reloadable = true),
     ROW("max_connections", OPTION_COUNT, struct listener_settings, max_connections,

@@ -112,6 +112,22 @@ static void a_mountpoint_is_a_prefix_of_topics(void **state)
         "listeners: [{name: a, protocol: mqtt, transport: tcp, bind: \"*:1\", mountpoint: \"\"}]");
 }
 
+static void a_topic_for_payloads_is_one_once_the_device_is_in_it(void **state)
+{
+    (void)state;
+#define RAW_TOPIC(topic)                                                                           \
+    "listeners: [{name: a, protocol: raw, transport: udp, bind: \"*:1\", topic: \"" topic "\"}]"
+    accepted(RAW_TOPIC("all"));
+    accepted(RAW_TOPIC("sensors/${device}"));
+    accepted(RAW_TOPIC("${device}/up"));
+    refused(RAW_TOPIC("a/+"), "f:1:74: topic: is no topic: no + or #\n");
+    refused(RAW_TOPIC("$SYS/x"),
+            "f:1:74: topic: must not begin with $, which is the broker's own\n");
+    refused(RAW_TOPIC("a/${user}"), "f:1:74: topic: only ${device} can be put in\n");
+    refused("listeners: [{name: a, protocol: mqtt, transport: tcp, bind: \"*:1\", topic: a}]",
+            "f:1:75: topic: is for the protocol raw only\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -119,6 +135,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(names_and_addresses_are_unique, set_up, tear_down),
         cmocka_unit_test_setup_teardown(protocol_and_transport_must_fit, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_mountpoint_is_a_prefix_of_topics, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_topic_for_payloads_is_one_once_the_device_is_in_it,
+                                        set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
