@@ -54,12 +54,14 @@ struct batch {
 
 static inline struct slice row_key(const struct batch *batch, const struct row_change *change)
 {
-    return slice_of(batch->bytes.at + change->key_at, change->key_len);
+    return change->key_len ? slice_of(batch->bytes.at + change->key_at, change->key_len)
+                           : SLICE_EMPTY; /* without any there may be no bytes at all */
 }
 
 static inline struct slice row_body(const struct batch *batch, const struct row_change *change)
 {
-    return slice_of(batch->bytes.at + change->body_at, change->body_len);
+    return change->body_len ? slice_of(batch->bytes.at + change->body_at, change->body_len)
+                            : SLICE_EMPTY;
 }
 
 /* What has become of a batch. */

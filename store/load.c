@@ -21,7 +21,8 @@ struct loading {
     struct keeper *keeper;
     bool (*take)(void *owner, const struct kept *kept);
     void *owner;
-    struct place place; /* the last row given */
+    struct place given; /* the last row that was believed */
+    struct place seen;  /* the last row, be it believed or not */
     struct census census;
     uint64_t wrong_sums, rejected;
 };
@@ -92,15 +93,28 @@ static enum sql_result drop(struct loading *loading, const struct kept *row, uin
     return rows_remove_row(&loading->keeper->rows, row);
 }
 
+/* Whether the tree itself is in doubt. A wrong sum may be a wrong key, and then neither that row
+ * nor those around it are found by their keys any more. Where the key is one number SQLite has
+ * looked at the order of all rows (schema_look), elsewhere it does not. */
+static bool tree_is_damaged(const struct loading *loading, const struct table *table,
+                            const struct kept *row, bool believed)
+{
+    bool order_is_checked = table->keys == FIELD_SESSION || table->keys == FIELD_MESSAGE;
+    return (!believed && !order_is_checked) || !place_before(&loading->seen, table, row);
+}
+
 static enum sql_result give(struct loading *loading, const struct table *table,
                             struct sql_statement *statement)
 {
     struct kept row;
-    if (!table_read(table, statement, &row))
+    bool believed = table_read(table, statement, &row);
+    if (tree_is_damaged(loading, table, &row, believed))
+        return SQL_DAMAGED;
+    if (place_set(&loading->seen, &row) != 0)
+        return SQL_MEMORY;
+    if (!believed)
         return drop(loading, &row, &loading->wrong_sums);
-    if (!place_before(&loading->place, table, &row))
-        return SQL_DAMAGED; /* out of order: it would be given twice */
-    if (place_set(&loading->place, &row) != 0)
+    if (place_set(&loading->given, &row) != 0)
         return SQL_MEMORY;
     if (!loading->take(loading->owner, &row))
         return drop(loading, &row, &loading->rejected);
@@ -112,13 +126,16 @@ static enum sql_result give(struct loading *loading, const struct table *table,
     return SQL_DONE;
 }
 
+/* Reads on behind the last row that was believed. */
 static enum sql_result read_on(struct loading *loading, const struct table *table)
 {
     struct sql_statement *statement;
     enum sql_result result = sql_prepare(loading->keeper->sql, table->scan, &statement);
     if (result != SQL_DONE)
         return result;
-    place_bind(&loading->place, table, statement);
+    place_bind(&loading->given, table, statement);
+    place_clear(&loading->seen);
+    place_first(&loading->seen);
     while ((result = sql_step(statement)) == SQL_ROW) {
         result = give(loading, table, statement);
         if (result != SQL_DONE)
@@ -141,7 +158,8 @@ static int read_table(struct loading *loading, const struct table *table, char *
                       size_t why_size)
 {
     struct keeper *keeper = loading->keeper;
-    place_first(&loading->place);
+    place_clear(&loading->given);
+    place_first(&loading->given);
     enum sql_result result = read_on(loading, table);
     if (result == SQL_DAMAGED) {
         rows_end(&keeper->rows, SQL_DAMAGED);
@@ -152,7 +170,6 @@ static int read_table(struct loading *loading, const struct table *table, char *
         if (result == SQL_DONE)
             result = read_on(loading, table);
     }
-    place_clear(&loading->place);
     return result == SQL_DONE ? 0 : explain(loading, result, why, why_size);
 }
 
@@ -189,11 +206,13 @@ int store_load(struct store *store, bool (*take)(void *owner, const struct kept 
                char *why, size_t why_size)
 {
     struct loading loading = {.keeper = keeper_of(store), .take = take, .owner = owner};
-    place_first(&loading.place);
+    place_first(&loading.given);
+    place_first(&loading.seen);
     int error = read_tables(&loading, why, why_size);
     loading.keeper->counts.damaged_rows += loading.wrong_sums;
     report(&loading);
-    place_clear(&loading.place);
+    place_clear(&loading.given);
+    place_clear(&loading.seen);
     free(loading.census.numbers);
     free(loading.census.named);
     return error;

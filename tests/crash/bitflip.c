@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SESSIONS = 30, MESSAGES = 900, BATCH = 100, LONGEST = 9000, ROOM = 1 << 20 };
+enum { SESSIONS = 30, MESSAGES = 900, BATCH = 100, LONGEST = 9000, ROOM = 1 << 20, LINE = 512 };
 
 static char folder[64];      /* the store that is damaged */
 static char pristine[2][64]; /* closed well; killed */
@@ -356,10 +356,11 @@ static void flip_bit(const char *name, uint64_t random)
     close(file);
 }
 
-static void count_line(void *to, const char *line)
+/* What verification says that is not its closing line. */
+static void keep_line(void *to, const char *line)
 {
-    (void)to;
-    (void)line;
+    if (!strstr(line, "findings"))
+        snprintf(to, LINE, "%s", line);
 }
 
 /* Work goes on: a fetch of every session, and a new batch. */
@@ -391,8 +392,9 @@ static uint64_t start_damaged(uint64_t flip, uint64_t *set_aside)
     *set_aside += counts.set_aside;
     store_stop(core.store);
     free_core(&core);
-    if (store_verify(folder, count_line, NULL) != 0)
-        complain("the store is not clean afterwards", flip);
+    char line[LINE] = "";
+    if (store_verify(folder, keep_line, line) != 0)
+        complain(line, flip);
     return core.rows;
 }
 
@@ -414,7 +416,8 @@ static uint64_t option(int count, char **words, const char *name, uint64_t fallb
 int main(int count, char **words)
 {
     uint64_t flips = option(count, words, "--flips", 300);
-    uint64_t seed = option(count, words, "--seed", 1), set_aside = 0, lost = 0, whole = 0;
+    uint64_t seed = option(count, words, "--seed", 1), set_aside = 0, whole = 0;
+    uint64_t lost[2] = {0}, flipped[2] = {0}; /* in the database, in its log */
     char *const folders[] = {folder, pristine[0], pristine[1]};
     log_capture(be_silent);
     for (int i = 0; i < 3; i++)
@@ -429,16 +432,19 @@ int main(int count, char **words)
         uint64_t before = failures, random = mix(&seed), where = mix(&seed);
         empty_folder(folder, false);
         copy_store(pristine[flip & 1], folder);
-        flip_bit(flip & 1 && where & 1 ? "siotd.db-wal" : "siotd.db", random);
+        bool in_log = flip & 1 && where & 1;
+        flip_bit(in_log ? "siotd.db-wal" : "siotd.db", random);
         uint64_t rows = start_damaged(flip, &set_aside);
-        lost += whole > rows ? whole - rows : 0;
+        flipped[in_log]++;
+        lost[in_log] += whole > rows ? whole - rows : 0;
         failed_flips += failures > before;
     }
     for (int i = 0; i < 3; i++)
         empty_folder(folders[i], true);
-    printf("%" PRIu64 " flips in stores of %" PRIu64 " rows: %" PRIu64
-           " set aside and salvaged, %.1f rows lost on average, 0 altered unless said above\n",
-           flips, whole, set_aside, flips ? (double)lost / (double)flips : 0);
+    printf("stores of %" PRIu64 " rows, %" PRIu64 " set aside and salvaged\n", whole, set_aside);
+    for (int i = 0; i < 2; i++)
+        printf("%" PRIu64 " flips in the %s: %.1f rows lost on average\n", flipped[i],
+               i ? "log" : "database", flipped[i] ? (double)lost[i] / (double)flipped[i] : 0);
     printf("%" PRIu64 " passed, %" PRIu64 " failed\n", sound ? flips - failed_flips : 0,
            sound ? failed_flips : 1);
     return failures > 0;
