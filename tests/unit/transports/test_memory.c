@@ -89,6 +89,21 @@ static void hurl(int fd, const uint8_t *frame, size_t len)
     }
 }
 
+/* Output that waits for a promise, and is released. */
+static void hold_back(struct peer *peer)
+{
+    uint8_t *answer = peer_reserve_after(peer, 600, 1);
+    if (answer)
+        memset(answer, 'a', 600);
+    peer_barrier(peer, 2);
+    peer_send(peer, SLICE("behind the barrier"));
+    peer_send_shared(peer, message_payload(stage.message), stage.message);
+    loop_enter(stage.loop);
+    loop_keep(stage.loop, 1);
+    loop_keep(stage.loop, 2);
+    loop_leave(stage.loop);
+}
+
 /* A peer that does everything that needs memory, with the n-th allocation failing. Returns whether
  * one did. */
 static bool live_through(long n)
@@ -103,6 +118,7 @@ static bool live_through(long n)
         int tiny = 4096; /* so that output waits, here and not in the kernel */
         setsockopt(peer_fd(stage.peers[1]), SOL_SOCKET, SO_SNDBUF, &tiny, sizeof(tiny));
         peer_name(stage.peers[1], SLICE("sensor"));
+        hold_back(stage.peers[1]);
     }
     hurl(fd, large, 100);
     hurl(fd, large + 100, 199904);
