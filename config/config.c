@@ -90,6 +90,8 @@ static void read_sections(struct config *config, const struct node *root, struct
         const struct node *map = top ? root : node_get(root, table->section);
         settings_read(table, map, map ? map->key_place : root->place, top ? names : table->others,
                       config->sections[i], report);
+        if (!settings_resolve(table, config->sections[i], config->path))
+            report_add(report, root->place, "out of memory");
     }
 }
 

@@ -213,31 +213,13 @@ static void check_tls(const struct entry *entry)
         report_add(entry->report, place_of(entry, "tls"), "tls: crl needs tls.ca, who signs it");
 }
 
-/* Relative paths count from the folder that the configuration lies in. */
-static void resolve_paths(const struct entry *entry)
-{
-    const struct option_table *table = entry->schema->listener;
-    const char *slash = strrchr(entry->path, '/');
-    for (size_t i = 0; slash && i < table->count; i++) {
-        const struct option_row *row = &table->rows[i];
-        char **path = (char **)(void *)((char *)entry->settings + row->offset), *whole;
-        if (!row->path || !*path || (*path)[0] == '/')
-            continue;
-        if (asprintf(&whole, "%.*s/%s", (int)(slash - entry->path), entry->path, *path) < 0) {
-            report_add(entry->report, entry->node->place, "out of memory");
-            continue;
-        }
-        free(*path);
-        *path = whole;
-    }
-}
-
 static void read_entry(const struct entry *entry)
 {
     settings_read(entry->schema->listener, entry->node, entry->node->place, NULL, entry->settings,
                   entry->report);
     check_tls(entry);
-    resolve_paths(entry);
+    if (!settings_resolve(entry->schema->listener, entry->settings, entry->path))
+        report_add(entry->report, entry->node->place, "out of memory");
     check_name(entry);
     check_stack(entry);
     check_bind(entry);

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "config/value.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -28,6 +29,22 @@ void settings_clear(const struct option_table *table, void *settings)
 {
     for (size_t i = 0; i < table->count; i++)
         value_clear(&table->rows[i], settings);
+}
+
+bool settings_resolve(const struct option_table *table, void *settings, const char *file)
+{
+    const char *slash = strrchr(file, '/');
+    for (size_t i = 0; slash && i < table->count; i++) {
+        const struct option_row *row = &table->rows[i];
+        char **path = (char **)(void *)((char *)settings + row->offset), *whole;
+        if (!row->path || !*path || (*path)[0] == '/')
+            continue;
+        if (asprintf(&whole, "%.*s/%s", (int)(slash - file), file, *path) < 0)
+            return false;
+        free(*path);
+        *path = whole;
+    }
+    return true;
 }
 
 const struct option_row *settings_row(const struct option_table *table, const char *name)

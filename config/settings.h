@@ -23,6 +23,10 @@ void settings_clear(const struct option_table *table, void *settings);
 void settings_read(const struct option_table *table, const struct node *map, struct place place,
                    const char *const *others, void *settings, struct report *report);
 
+/* Makes paths (rows with `path`) relative to the folder that the configuration `file` lies in.
+ * Returns false when out of memory. */
+bool settings_resolve(const struct option_table *table, void *settings, const char *file);
+
 /* The first row whose name is `name`, or NULL. */
 const struct option_row *settings_row(const struct option_table *table, const char *name);
 
