@@ -333,8 +333,8 @@ SUITES = {
     "fuzz": suite_fuzz,
 }
 PARTS = {label: labelled(label)
-         for label in ("unit", "daemon", "fuzz-corpus", "style", "conformance", "siotctl", "systemd",
-                      "tls")}
+         for label in ("unit", "daemon", "fuzz-corpus", "style", "conformance", "raw", "siotctl",
+                      "systemd", "tls")}
 
 
 def main():

@@ -40,6 +40,7 @@ struct raw_connection {
     uint32_t nonce;       /* the upper part of the ids of this peer's MSGs; drawn by raw_attach */
     uint16_t heard_len; /* bytes of the datagram under way, at most 65535: answers are not longer */
     bool known : 1;     /* peer_known has been called */
+    bool answering : 1; /* a datagram is being dealt with, and its answer comes first */
     bool held_back : 1; /* a delivery was refused for want of allowance */
     bool subscribed : 1; /* the session holds, or held, a subscription */
     bool leaving : 1;    /* the peer is being closed; the reason given is a whole log line */
@@ -108,6 +109,9 @@ void raw_forget_all(struct raw_connection *c);
 
 /* Sends again what is due, `heard`: and what was given up for the time being. */
 void raw_resend(struct raw_connection *c, bool heard);
+
+/* Offers again what was refused for want of allowance, when there is some. */
+void raw_try_held_back(struct raw_connection *c);
 
 /* Sets the peer's deadline to what comes first: the next MSG to be sent again, or the end of an
  * idle subscriber. */

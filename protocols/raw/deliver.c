@@ -21,7 +21,7 @@ uint64_t raw_wire_id(const struct raw_connection *c, uint16_t packet_id)
 bool raw_send_msg(struct raw_connection *c, const struct raw_line *msg)
 {
     size_t size = raw_size(msg);
-    if (!peer_is_verified(c->peer) && size > peer_allowance(c->peer))
+    if (!peer_is_verified(c->peer) && (c->answering || size > peer_allowance(c->peer)))
         return false;
     uint8_t *to = peer_reserve(c->peer, size);
     if (!to)
@@ -55,6 +55,7 @@ static enum sink_answer deliver(struct sink *sink, const struct delivery *d)
     if (d->qos)
         raw_forget(c, d->packet_id);
     c->held_back = true;
+    raw_set_deadline(c);
     return SINK_FULL;
 }
 

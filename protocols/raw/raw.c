@@ -93,13 +93,12 @@ static ssize_t receive(struct peer *peer, void *state, struct slice bytes)
     struct raw_connection *c = state;
     c->heard_ms = peer_now_ms(peer);
     c->heard_len = (uint16_t)(bytes.len < UINT16_MAX ? bytes.len : UINT16_MAX);
+    c->answering = true;
     hear(c, bytes);
+    c->answering = false;
     if (c->session && !c->leaving) {
         raw_resend(c, true);
-        if (c->held_back) {
-            c->held_back = false;
-            session_pump(c->session);
-        }
+        raw_try_held_back(c);
         raw_set_deadline(c);
     }
     return (ssize_t)bytes.len;
@@ -124,6 +123,7 @@ static void expired(struct peer *peer, void *state)
         return;
     }
     raw_resend(c, false);
+    raw_try_held_back(c);
     raw_set_deadline(c);
 }
 

@@ -9,6 +9,16 @@
 
 #include <stdlib.h>
 
+enum { HELD_BACK_MS = 1100 }; /* transports allow one more datagram after a second of silence */
+
+void raw_try_held_back(struct raw_connection *c)
+{
+    if (!c->held_back || peer_allowance(c->peer) == 0)
+        return;
+    c->held_back = false;
+    session_pump(c->session);
+}
+
 bool raw_keep(struct raw_connection *c, const struct delivery *d)
 {
     struct raw_sent **end = &c->sent;
@@ -91,6 +101,8 @@ void raw_set_deadline(struct raw_connection *c)
     if (!c->session || c->leaving)
         return;
     uint64_t due = c->heard_ms + raw_options_of(c)->idle_timeout;
+    if (c->held_back && due > peer_now_ms(c->peer) + HELD_BACK_MS)
+        due = peer_now_ms(c->peer) + HELD_BACK_MS;
     for (const struct raw_sent *sent = c->sent; sent; sent = sent->next)
         if (sent->due_ms && sent->due_ms < due)
             due = sent->due_ms;

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { STEP_MS = 100, FACTOR = 3 };
+enum { STEP_MS = 100, FACTOR = 3, SILENCE_MS = 1000 };
 
 struct peer {
     struct device *device;
@@ -209,6 +209,9 @@ void device_say(struct device *device, struct slice datagram)
     if (datagram.len)
         memcpy(exact, datagram.at, datagram.len);
     device->received += datagram.len;
+    device->answers++;
+    device->extra = false;
+    device->said_ms = air->now_ms;
     ssize_t done = air->protocol->receive(peer, peer->state, slice_of(exact, datagram.len));
     free(exact);
     if (done < 0)
@@ -261,6 +264,10 @@ uint8_t *peer_reserve_after(struct peer *peer, size_t len, uint64_t promise)
         return waste;
     }
     device->sent += len;
+    if (device->answers)
+        device->answers--;
+    else
+        device->extra = true;
     list_append(&device->inbox, &datagram->link);
     return datagram->bytes;
 }
@@ -378,6 +385,9 @@ size_t peer_allowance(const struct peer *peer)
     const struct device *device = peer->device;
     if (peer_is_verified(peer))
         return SIZE_MAX;
+    bool silent = !device->extra && device->air->now_ms >= device->said_ms + SILENCE_MS;
+    if (device->answers == 0 && !silent)
+        return 0;
     return device->sent < FACTOR * device->received ? FACTOR * device->received - device->sent : 0;
 }
 

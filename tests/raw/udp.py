@@ -1,0 +1,226 @@
+"""Raw datagrams on udp: what a device of three lines says, and what siotd answers."""
+
+import os
+import re
+import socket
+import sys
+import time
+import unittest
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+sys.path.insert(1, os.path.join(os.path.dirname(HERE), "daemon"))
+sys.dont_write_bytecode = True
+import process  # noqa: E402
+
+
+def free_udp_port():
+    while True:
+        port = process.free_port()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+
+
+PADDING = " " * 40  # so that what is sent to an unproven address is not longer than what it sent
+
+
+class Device:
+    """One address that sends datagrams and waits for those of siotd."""
+
+    def __init__(self, port):
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.connect(("127.0.0.1", port))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
+
+    def say(self, text):
+        self.socket.send(text if isinstance(text, bytes) else text.encode())
+
+    def hear(self, seconds=10):
+        """The next datagram, or None."""
+        self.socket.settimeout(seconds)
+        try:
+            return self.socket.recv(65536).decode()
+        except socket.timeout:
+            return None
+
+    def tell(self, text):
+        self.say(text)
+        return self.hear()
+
+
+def subscribe_packet(topic):
+    body = b"\x00\x01" + len(topic).to_bytes(2, "big") + topic + b"\x00"
+    return bytes([0x82, len(body)]) + body
+
+
+class Raw(unittest.TestCase):
+    listener = "anonymous: true"
+    options = ""
+
+    def setUp(self):
+        self.mqtt, self.port = process.free_port(), free_udp_port()
+        text = process.config(self.mqtt, rest=self.options)
+        text += "".join(f"{line}\n" for line in (
+            "  - name: raw", "    protocol: raw", "    transport: udp",
+            f"    bind: 127.0.0.1:{self.port}", *("    " + line for line in
+                                                  self.listener.split("\n"))))
+        self.siotd = self.enterContext(process.Siotd(text)) if hasattr(self, "enterContext") \
+            else self.enter(process.Siotd(text))
+
+    def enter(self, thing):
+        value = thing.__enter__()
+        self.addCleanup(lambda: thing.__exit__(None, None, None))
+        return value
+
+    def device(self):
+        device = Device(self.port)
+        self.addCleanup(device.socket.close)
+        return device
+
+    def mqtt_client(self, topic=None):
+        client = process.Client(("127.0.0.1", self.mqtt))
+        self.addCleanup(client.socket.close)
+        self.assertEqual(client.connack(version=4)[0], 0x20)
+        if topic:
+            client.send(subscribe_packet(topic))
+            self.assertEqual(client.packet()[0], 0x90)
+        return client
+
+    def publish(self, client, topic, payload):
+        body = len(topic).to_bytes(2, "big") + topic + payload
+        client.send(bytes([0x30, len(body)]) + body)
+
+
+class Open(Raw):
+    def test_a_publish_reaches_mqtt(self):
+        client, device = self.mqtt_client(b"sensors/#"), self.device()
+        device.say("PUB sensors/hall/temperature\n21.5")
+        self.assertEqual(client.packet()[4:], b"sensors/hall/temperature21.5")
+
+    def test_a_publish_with_an_id_is_acknowledged_each_time_and_published_once(self):
+        client, device = self.mqtt_client(b"a"), self.device()
+        for _ in range(3):
+            self.assertEqual(device.tell("PUB a id=17\nx"), "ACK 17")
+        self.assertEqual(client.packet()[4:], b"ax")
+        client.socket.settimeout(0.3)
+        self.assertRaises(socket.timeout, client.packet)
+
+    def test_a_command_reaches_a_device_and_its_ack_opens_the_way(self):
+        client, device = self.mqtt_client(), self.device()
+        self.assertEqual(device.tell("SUB commands/hall/#"), "OK")
+        time.sleep(1.1)  # one datagram for its one, and one more after a second
+        self.publish(client, b"commands/hall/led", b"on")
+        first = re.fullmatch(r"MSG commands/hall/led id=(\d+)\non", device.hear())
+        self.assertTrue(first)
+        device.say(f"ACK {first.group(1)}")
+        for text in (b"off", b"on", b"a rather long text about what the device may do now"):
+            self.assertEqual(device.tell("PING"), "PONG")
+            self.publish(client, b"commands/hall/led", text)
+            self.assertEqual(device.hear(), "MSG commands/hall/led\n" + text.decode())
+
+    def test_what_is_not_acknowledged_comes_again(self):
+        device, other = self.device(), self.device()
+        self.assertEqual(device.tell("SUB a qos=1\n" + PADDING), "OK")
+        time.sleep(1.1)
+        self.assertEqual(other.tell("PUB a id=1\nx"), "ACK 1")
+        first = device.hear()
+        device.say(first.split("\n")[0].replace("MSG a id=", "ACK "))
+        other.tell("PUB a id=2\ny")
+        second = device.hear()
+        self.assertNotEqual(first, second)
+        began = time.monotonic()
+        self.assertEqual(device.hear(), second)
+        self.assertGreater(time.monotonic() - began, 1.5)
+
+    def test_a_retained_value_comes_with_the_subscription(self):
+        device, other = self.device(), self.device()
+        other.say("PUB state retain\non")
+        time.sleep(0.2)
+        self.assertEqual(device.tell("SUB state\n" + PADDING), "OK")
+        self.assertRegex(device.hear(), r"^MSG state id=\d+\non$")
+
+    def test_refusals_are_short_and_rare(self):
+        device = self.device()
+        self.assertEqual(device.tell("PUB $SYS/x\n12"), "ERR denied")
+        device.say("PUB $SYS/x\n12")
+        self.assertIsNone(device.hear(0.5))
+        self.assertEqual(self.device().tell("SUB a/#/b"), "ERR")
+
+    def test_noise_is_not_answered(self):
+        device = self.device()
+        for noise in (b"", b"\x00", b"hello", b"\xff" * 1000, b"OK", b"MSG a\nx", b"ERR x", b"ACK 1"):
+            device.say(noise)
+        self.assertIsNone(device.hear(0.5))
+        self.assertEqual(device.tell("BYE"), "OK")
+
+    def test_who_forges_an_address_multiplies_nothing(self):
+        client = self.mqtt_client()
+        self.publish(client, b"big", b"x" * 100)
+        device = self.device()
+        device.say("SUB #\n" + "x" * 20)
+        for _ in range(20):
+            self.publish(client, b"big", b"x" * 50)
+        got, deadline = 0, time.monotonic() + 3
+        while time.monotonic() < deadline:
+            text = device.hear(0.3)
+            got += len(text) if text else 0
+        self.assertLessEqual(got, 3 * 26)
+
+    def test_subscribers_hear_when_siotd_stops(self):
+        with Device(self.port) as device:
+            self.assertEqual(device.tell("SUB a\n" + PADDING), "OK")
+            time.sleep(1.1)
+            self.device().say("PUB a\nx")
+            device.say(device.hear().split("\n")[0].replace("MSG a id=", "ACK "))
+            self.assertEqual(device.tell("PING"), "PONG")
+            self.siotd.signal(15)
+            self.assertEqual(device.hear(), "BYE")
+            self.assertEqual(self.siotd.wait(), 0)
+
+
+class Trusting(Raw):
+    options = "raw: {trust_sources: true, idle_timeout: 2s}"
+
+    def test_a_device_that_never_acknowledges_gets_everything(self):
+        device, other = self.device(), self.device()
+        self.assertEqual(device.tell("SUB #"), "OK")
+        for number in range(50):
+            other.say(f"PUB a/b\n{number} and what belongs to it")
+            self.assertEqual(device.hear(), f"MSG a/b\n{number} and what belongs to it")
+
+    def test_silence_ends_a_subscriber(self):
+        device = self.device()
+        self.assertEqual(device.tell("SUB a"), "OK")
+        time.sleep(1.5)
+        self.assertEqual(device.tell("PING"), "PONG")
+        self.siotd.await_log(r"raw/udp .*closed: nothing was heard for idle_timeout")
+        self.assertEqual(device.tell("PING"), "ERR")
+
+
+class Payloads(Raw):
+    listener = "anonymous: true\ntopic: field/all"
+
+    def test_a_payload_without_a_verb_goes_to_the_topic(self):
+        client, device = self.mqtt_client(b"field/#"), self.device()
+        device.say("21.5")
+        self.assertEqual(client.packet()[4:], b"field/all21.5")
+
+
+class Closed(Raw):
+    listener = "anonymous: false"
+
+    def test_nobody_unproven_takes_part(self):
+        self.assertEqual(self.device().tell("PUB a id=1\nx"), "ERR denied")
+        self.assertEqual(self.device().tell("SUB abcdefg"), "ERR denied")
+
+
+if __name__ == "__main__":
+    process.main()
