@@ -158,6 +158,10 @@ bool session_acknowledged(struct session *session, uint16_t packet_id, enum ackn
 /* Offers what waits to the sink again, as far as window and sink allow: after protocol.drained. */
 void session_pump(struct session *session);
 
+/* Whether anything waits for the sink that is not under way already: queued, to be sent again, or
+ * retained values to be replayed. A client that wakes for a moment is told when there is no more. */
+bool session_has_waiting(const struct session *session);
+
 /* ---- what survives a restart ---- */
 
 /* The core keeps what must survive in `store` (borrowed; NULL: in memory only). Before the first

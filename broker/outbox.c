@@ -309,6 +309,13 @@ void session_pump(struct session *session)
         replay_wake(session);
 }
 
+bool session_has_waiting(const struct session *session)
+{
+    const struct outbox *box = session->outbox;
+    return session->replay || (box && (!list_empty(&box->resend) || !list_empty(&box->queue) ||
+                                       !list_empty(&box->queue_qos0)));
+}
+
 bool outbox_try(struct session *session, const struct delivery *d, struct share *share)
 {
     if (d->qos == 0)
