@@ -15,7 +15,7 @@ static const struct option_row rows[] = {
      .reloadable = true,
      .help =
          "on udp, have an address proven (Echo, RFC 9175) before it may observe, send blocks or "
-         "get large answers"},
+         "get large answers; false: believe all addresses"},
     {.name = "notify",
      .type = OPTION_CHOICE,
      .offset = AT(notify),

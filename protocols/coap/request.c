@@ -80,14 +80,20 @@ static void object(struct coap_call *call, enum coap_fault fault)
     answer(call);
 }
 
-static void believe_echo(struct coap_call *call)
+/* Whether the endpoint is where its datagrams come from: it says so by Echo, or the configuration
+ * says that nobody on this network forges addresses. */
+static void believe(struct coap_call *call)
 {
     struct peer *peer = call->e->peer;
-    if (!call->request->has_echo || peer_is_verified(peer) ||
-        !coap_echo_proves(call->home, call->e, call->request->echo))
+    if (peer_is_verified(peer))
         return;
-    peer_verify(peer);
-    coap_endpoint_keep(call->e);
+    if (!coap_options_of(call->e)->echo) {
+        peer_verify(peer);
+    } else if (call->request->has_echo &&
+               coap_echo_proves(call->home, call->e, call->request->echo)) {
+        peer_verify(peer);
+        coap_endpoint_keep(call->e);
+    }
 }
 
 /* Says again what was said to the request before. */
@@ -190,7 +196,7 @@ void coap_on_request(struct coap_endpoint *e, struct coap_home *home,
         object(&call, fault);
         return;
     }
-    believe_echo(&call);
+    believe(&call);
     if (is_safe(message->code)) {
         sweep(home);
         obey(&call);
