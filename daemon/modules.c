@@ -5,12 +5,14 @@
 #include "broker/limits.h"
 #include "daemon/access.h"
 #include "daemon/settings.h"
+#include "protocols/coap/coap.h"
 #include "protocols/mqtt/mqtt.h"
 #include "protocols/raw/raw.h"
 #include "transports/stacks.h"
 
 static const struct protocol *const protocols[] = {
     &mqtt_protocol,
+    &coap_protocol,
     &raw_protocol,
 };
 
