@@ -179,16 +179,17 @@ static void read_table(struct salvage *salvage, const struct table *table)
 
 /* ---- the whole ---- */
 
-/* Whether the database has its tables, be they readable or not. */
-static bool has_tables(struct salvage *salvage, const char *name)
+/* Opens what is to be read, if it has its tables, be they readable or not; `wanted` of them. */
+static bool open_source(struct salvage *salvage, const char *name, size_t wanted)
 {
-    enum sql_result result = keeper_connect(salvage->keeper, name, &salvage->from);
-    for (size_t i = 0; i < TABLES && result == SQL_DONE; i++) {
-        struct sql_statement *statement = NULL;
-        result = sql_prepare(salvage->from, tables[i].scan, &statement);
-        sql_finish(statement);
-    }
-    if (result == SQL_DONE)
+    size_t found = 0;
+    if (keeper_connect(salvage->keeper, name, &salvage->from) == SQL_DONE)
+        for (size_t i = 0; i < TABLES; i++) {
+            struct sql_statement *statement = NULL;
+            found += sql_prepare(salvage->from, tables[i].scan, &statement) == SQL_DONE;
+            sql_finish(statement);
+        }
+    if (found >= wanted)
         return true;
     sql_close(salvage->from);
     salvage->from = NULL;
@@ -198,10 +199,12 @@ static bool has_tables(struct salvage *salvage, const char *name)
 static void read_all(struct salvage *salvage)
 {
     const struct folder *folder = &salvage->keeper->folder;
-    bool ours = !graft_needed(folder) && has_tables(salvage, FOLDER_DATABASE);
-    if (!ours && graft_make(folder) == 0)
-        ours = has_tables(salvage, GRAFT_NAME);
-    for (size_t i = 0; i < TABLES && ours && salvage->trouble == SQL_DONE; i++)
+    bool opened = !graft_needed(folder) && open_source(salvage, FOLDER_DATABASE, TABLES);
+    if (!opened && graft_make(folder) == 0)
+        opened = open_source(salvage, GRAFT_NAME, TABLES);
+    if (!opened) /* better some of them than none */
+        opened = open_source(salvage, FOLDER_DATABASE, 1);
+    for (size_t i = 0; i < TABLES && opened && salvage->trouble == SQL_DONE; i++)
         read_table(salvage, &tables[i]);
     sql_close(salvage->from);
     graft_remove(folder);

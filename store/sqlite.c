@@ -71,12 +71,15 @@ static enum sql_result meaning(int code, int system_error)
 /* What the connection's last call that failed means; keeps its sentence. */
 static enum sql_result verdict(struct sql *sql, int code)
 {
+    int last_error = errno; /* a failed COMMIT does not tell SQLite's own record of it */
     if (code == SQLITE_OK || code == SQLITE_DONE || code == SQLITE_ROW)
         return meaning(code, 0);
     int extended = sqlite3_extended_errcode(sql->connection);
     if ((extended & 0xff) != (code & 0xff))
         extended = code;
     int system_error = sqlite3_system_errno(sql->connection);
+    if (system_error == 0)
+        system_error = last_error;
     enum sql_result result = meaning(extended, system_error);
     const char *system_text = system_error && (extended & 0xff) == SQLITE_IOERR
                                   ? strerror(system_error)
@@ -241,6 +244,7 @@ void sql_bind_copy(struct sql_statement *statement, int at, struct slice bytes)
 
 enum sql_result sql_step(struct sql_statement *statement)
 {
+    errno = 0;
     int code = sqlite3_step(statement->inner);
     if (code == SQLITE_ROW)
         return SQL_ROW;
