@@ -49,6 +49,19 @@ static uint8_t *reserve(struct peer *peer, struct outgoing *queue, size_t len)
     return at;
 }
 
+/* Makes room for more promises. */
+static void merge_pairs(struct hold *hold)
+{
+    for (unsigned i = 0; i < HOLD_PROMISES / 2; i++) {
+        struct held merged = hold->held[2 * i];
+        outgoing_join(&merged.bytes, &hold->held[2 * i + 1].bytes);
+        merged.promise = hold->held[2 * i + 1].promise;
+        hold->held[i] = merged;
+    }
+    hold->count = HOLD_PROMISES / 2;
+    memset(hold->held + hold->count, 0, sizeof(hold->held) / 2);
+}
+
 /* Where that which waits for `promise` is to be put: behind all that waits already. */
 static struct outgoing *queue_for(struct hold *hold, uint64_t promise)
 {
@@ -57,8 +70,9 @@ static struct outgoing *queue_for(struct hold *hold, uint64_t promise)
         promise = hold->barrier;
     if (last && promise <= last->promise)
         return &last->bytes;
-    if (hold->count < HOLD_PROMISES)
-        last = &hold->held[hold->count++];
+    if (hold->count == HOLD_PROMISES)
+        merge_pairs(hold);
+    last = &hold->held[hold->count++];
     last->promise = promise;
     return &last->bytes;
 }

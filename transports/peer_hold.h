@@ -14,9 +14,9 @@ struct loop;
 struct message;
 struct peer;
 
-/* Promises that a hold tells apart. The core has two that are not kept at any time; more than these
- * are merged into the latest, which only lets the one before wait longer. */
-enum { HOLD_PROMISES = 4 };
+/* Promises that a hold tells apart. When there are more, each second one is merged into the one
+ * behind it: what waits for it waits a little longer. */
+enum { HOLD_PROMISES = 16 };
 
 /* What waits for one promise. */
 struct held {
