@@ -1,0 +1,186 @@
+/* pending: what waits until the client has answered a REGISTER; see traffic.h.
+ *
+ * A PUBLISH may only use an id that the client knows (MQTT-SN 1.2 section 6.10). An address that
+ * has proven nothing is sent REGISTER, too, before its first delivery: with a msg id that nobody
+ * can guess, so that REGACK shows that its sender is where its datagrams come from. */
+#include "base/random.h"
+#include "protocols/mqtt_sn/encode.h"
+#include "protocols/mqtt_sn/traffic.h"
+
+#include <stdlib.h>
+
+/* An address that has proven nothing is sent no more datagrams than it has sent, and one more after
+ * a second of its silence: REGISTER waits for that. */
+enum { ALLOWANCE_MS = 1000 };
+
+void sn_pending_clear(struct sn_traffic *t)
+{
+    list_each(link, &t->pending)
+    {
+        struct sn_waiting *waiting = list_item(link, struct sn_waiting, link);
+        message_unref(waiting->parcel.message);
+        free(waiting);
+    }
+    list_init(&t->pending);
+    t->pending_count = 0;
+}
+
+static void discard(struct sn_traffic *t, struct sn_waiting *waiting)
+{
+    list_remove(&waiting->link);
+    t->pending_count--;
+    message_unref(waiting->parcel.message);
+    free(waiting);
+}
+
+static uint16_t unguessable(void)
+{
+    uint16_t msg_id;
+    do {
+        random_bytes(&msg_id, sizeof msg_id);
+    } while (msg_id == 0);
+    return msg_id;
+}
+
+void sn_register_again(struct sn_connection *c)
+{
+    struct sn_traffic *t = c->traffic;
+    const struct sn_topic *topic = sn_topics_find(c->topics, t->register_id);
+    struct sn_packet packet = {
+        .type = SN_REGISTER,
+        .topic_id = t->register_id,
+        .msg_id = t->register_msg,
+        .text = slice_of(topic->name, topic->len),
+    };
+    uint64_t wait_ms = sn_options_of(c->gate)->retry;
+    if (peer_allowance(c->gate->peer) <
+        sn_size(&packet) + (c->wrapped ? SN_WRAP + c->node_len : 0)) {
+        wait_ms = ALLOWANCE_MS;
+    } else {
+        t->register_tries++;
+        sn_tell(c, &packet);
+    }
+    t->register_due_ms = peer_now_ms(c->gate->peer) + wait_ms;
+    sn_gate_due(c->gate, t->register_due_ms);
+}
+
+/* Asks an address that has proven nothing for a proof before there is anything to deliver. */
+void sn_probe(struct sn_connection *c, const struct sn_topic *topic)
+{
+    struct sn_traffic *t = peer_is_verified(c->gate->peer) ? NULL : sn_traffic_of(c);
+    if (!t || t->register_id)
+        return;
+    t->register_id = topic->id;
+    t->register_msg = unguessable();
+    t->register_tries = 0;
+    t->register_due_ms = peer_now_ms(c->gate->peer) + ALLOWANCE_MS;
+    sn_gate_due(c->gate, t->register_due_ms);
+}
+
+void sn_register_next(struct sn_connection *c)
+{
+    struct sn_traffic *t = c->traffic;
+    struct list *first = t ? list_first(&t->pending) : NULL;
+    if (!first || t->register_id || !sn_is_listening(c))
+        return;
+    t->register_id = list_item(first, struct sn_waiting, link)->parcel.register_id;
+    t->register_msg = unguessable();
+    t->register_tries = 0;
+    sn_register_again(c);
+}
+
+bool sn_wait_for_regack(struct sn_connection *c, const struct sn_parcel *parcel)
+{
+    struct sn_traffic *t = sn_traffic_of(c);
+    struct sn_waiting *waiting = NULL;
+    if (t && t->pending_count < sn_options_of(c->gate)->pending)
+        waiting = malloc(sizeof *waiting);
+    if (!waiting) {
+        sn_traffic_trim(c);
+        return false;
+    }
+    waiting->parcel = *parcel;
+    list_init(&waiting->link);
+    list_append(&t->pending, &waiting->link);
+    t->pending_count++;
+    sn_register_next(c);
+    return true;
+}
+
+static bool may_go(const struct sn_connection *c, const struct sn_parcel *parcel)
+{
+    if (!peer_is_verified(c->gate->peer))
+        return false;
+    if ((parcel->flags & SN_ID_TYPE) != SN_ID_NORMAL)
+        return true;
+    const struct sn_topic *topic = sn_topics_find(c->topics, parcel->topic_id);
+    return topic && topic->known;
+}
+
+/* In order; what cannot go yet stays. */
+static void send_ready(struct sn_connection *c)
+{
+    struct sn_traffic *t = c->traffic;
+    list_each(link, &t->pending)
+    {
+        struct sn_waiting *waiting = list_item(link, struct sn_waiting, link);
+        if (may_go(c, &waiting->parcel) && sn_dispatch(c, &waiting->parcel))
+            discard(t, waiting);
+    }
+}
+
+/* The client will not have that topic: what waits for it is done with, as if it had been
+ * delivered. */
+static void refuse(struct sn_connection *c, uint16_t topic_id)
+{
+    struct sn_traffic *t = c->traffic;
+    uint16_t msg_id = 0;
+    uint8_t qos = 0;
+    list_each(link, &t->pending)
+    {
+        struct sn_waiting *waiting = list_item(link, struct sn_waiting, link);
+        if (waiting->parcel.register_id != topic_id)
+            continue;
+        if (waiting->parcel.msg_id) { /* there is one of these at most */
+            msg_id = waiting->parcel.msg_id;
+            qos = (waiting->parcel.flags & SN_QOS) >> SN_QOS_SHIFT;
+        }
+        broker_stats(c->gate->broker)->dropped[DROP_DENIED]++;
+        discard(t, waiting);
+    }
+    sn_register_next(c);
+    sn_traffic_trim(c);
+    if (msg_id) /* which may deliver the next one */
+        session_acknowledged(c->session, msg_id, qos == 2 ? ACK_PUBREC_REFUSED : ACK_PUBACK);
+}
+
+void sn_registered(struct sn_connection *c, uint16_t topic_id, uint16_t msg_id, enum sn_code code)
+{
+    struct sn_traffic *t = c->traffic;
+    if (!t || t->register_id == 0)
+        return;
+    if (t->register_id != topic_id || t->register_msg != msg_id) {
+        if (!peer_is_verified(c->gate->peer)) /* each guess is at another number */
+            t->register_msg = unguessable();
+        return;
+    }
+    if (!peer_is_verified(c->gate->peer))
+        peer_verify(c->gate->peer);
+    if (code == SN_CONGESTION) { /* it is asked again after T_retry */
+        t->register_tries = 0;
+        return;
+    }
+    struct sn_topic *topic = sn_topics_find(c->topics, topic_id);
+    t->register_id = 0;
+    if (code != SN_ACCEPTED) {
+        sn_log(c, LOG_INFO, "topic id %u not taken by the client: %s", (unsigned)topic_id,
+               sn_code_name(code));
+        refuse(c, topic_id);
+        return;
+    }
+    topic->known = true;
+    send_ready(c);
+    sn_register_next(c);
+    sn_traffic_trim(c);
+    session_pump(c->session); /* what found no room among those that waited */
+}
