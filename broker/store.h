@@ -67,8 +67,9 @@ static inline struct slice row_body(const struct batch *batch, const struct row_
 /* What has become of a batch. */
 enum commit_outcome {
     COMMIT_DONE,
-    COMMIT_FULL,   /* no space on the disk, or the store's size limit is reached: nothing of it is
-                      written, and the core offers the same batch again later */
+    COMMIT_FULL,   /* no space on the disk, or far beyond the store's size limit, or another process
+                      or a lack of memory stands in the way: nothing of it is written, and the core
+                      offers the same batch again later */
     COMMIT_FAILED, /* the store cannot be trusted any more: the process must end with status 70,
                       without another acknowledgement */
 };
@@ -88,14 +89,18 @@ struct store_verbs {
      * once. Only when no other batch is under way. */
     void (*commit)(struct store *store, const struct batch *batch);
     /* Reads queued rows of one session with number >= from, at most `most`, in order, each with
-     * its message. Returns at once; broker_fetched follows on the loop's thread, exactly once, with
-     * the rows as the last commit before left them. Several may be under way. */
+     * its message; fewer when they have a MiB together, none only when there is none. One that is
+     * damaged is left out. Returns at once; broker_fetched follows on the loop's thread, exactly
+     * once, with the rows as the last commit before left them. Several may be under way. */
     void (*fetch)(struct store *store, uint64_t session, uint64_t from, uint32_t most);
 };
 
 /* Whoever keeps rows embeds this. */
 struct store {
     const struct store_verbs *verbs;
+    bool full; /* set before broker_committed: the size limit is reached. What is handed over is
+                  still taken for a while, so that rows can end; nothing new is to be begun that
+                  needs one */
 };
 
 /* A queued row with its message, read back for broker_fetched; borrowed for the call. */

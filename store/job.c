@@ -136,10 +136,12 @@ void keeper_do(struct keeper *keeper, struct job *job)
     pthread_mutex_lock(&keeper->mutex);
     keeper->job_began_us = now_us();
     pthread_mutex_unlock(&keeper->mutex);
-    if (job->batch)
+    if (job->batch) {
         job->outcome = commit(keeper, job->batch);
-    else
+        job->over_limit = keeper->rows.over_limit;
+    } else {
         fetch(keeper, job);
+    }
     pthread_mutex_lock(&keeper->mutex);
     keeper->job_began_us = 0;
     pthread_mutex_unlock(&keeper->mutex);

@@ -16,6 +16,7 @@ struct job {
     struct list link;          /* in jobs, or in done */
     const struct batch *batch; /* of a commit; NULL: a fetch */
     enum commit_outcome outcome;
+    bool over_limit;        /* the size limit is reached, with this batch or before */
     uint64_t session, from; /* of a fetch */
     uint32_t most;
     bool unreadable; /* the fetch could not be done */

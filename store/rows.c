@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { FETCH_BYTES = 1 << 20 };
+enum { FETCH_BYTES = 1 << 20, RESERVE_PAGES = 1024 };
 
 /* What a session had besides itself. Its messages are the core's to end: others may wait for them.
  */
@@ -68,26 +68,37 @@ static enum sql_result pages_in_use(struct rows *rows, uint64_t *pages)
     return result;
 }
 
+/* How far beyond the limit batches are taken. */
+static uint64_t reserve(uint64_t limit)
+{
+    return limit / 8 + RESERVE_PAGES;
+}
+
 enum sql_result rows_limit(struct rows *rows, uint64_t pages)
 {
     /* SQLite's own bound lies above ours: inside a batch there may be more pages for a while. */
     const uint64_t largest = 1073741823;
-    uint64_t bound = pages ? pages + pages / 8 + 1024 : largest;
+    uint64_t bound = pages ? pages + 2 * reserve(pages) : largest, used = 0;
     char text[64];
     snprintf(text, sizeof(text), "PRAGMA max_page_count = %llu",
              (unsigned long long)(bound < largest ? bound : largest));
     rows->page_limit = pages;
-    return sql_run(rows->sql, text);
+    enum sql_result result = sql_run(rows->sql, text);
+    if (result == SQL_DONE)
+        result = pages_in_use(rows, &used);
+    rows->over_limit = pages && used > pages;
+    return result;
 }
 
-/* SQL_FULL when a batch has made more of what is too much already. */
-static enum sql_result within_limit(struct rows *rows, uint64_t before)
+/* SQL_FULL when a batch has made more of what is by far too much already. */
+static enum sql_result within_limit(struct rows *rows, uint64_t before, bool *over)
 {
-    uint64_t after = 0;
+    uint64_t after = 0, limit = rows->page_limit;
     enum sql_result result = pages_in_use(rows, &after);
     if (result != SQL_DONE)
         return result;
-    return after > rows->page_limit && after > before ? SQL_FULL : SQL_DONE;
+    *over = after > limit;
+    return after > limit + reserve(limit) && after > before ? SQL_FULL : SQL_DONE;
 }
 
 /* ---- changes ---- */
@@ -150,6 +161,7 @@ static enum sql_result change(struct rows *rows, const struct batch *batch,
 enum sql_result rows_apply(struct rows *rows, const struct batch *batch)
 {
     uint64_t before = 0;
+    bool over = false;
     enum sql_result result = rows_begin(rows);
     if (result != SQL_DONE)
         return result;
@@ -158,8 +170,11 @@ enum sql_result rows_apply(struct rows *rows, const struct batch *batch)
     for (size_t i = 0; i < batch->count && result == SQL_DONE; i++)
         result = change(rows, batch, &batch->changes[i]);
     if (rows->page_limit && result == SQL_DONE)
-        result = within_limit(rows, before);
-    return rows_end(rows, result);
+        result = within_limit(rows, before, &over);
+    result = rows_end(rows, result);
+    if (result == SQL_DONE)
+        rows->over_limit = over;
+    return result;
 }
 
 /* ---- fetching ---- */

@@ -15,6 +15,7 @@ struct rows {
     struct sql_statement *queue; /* a session's queued rows with their messages */
     struct sql_statement *pages, *free_pages;
     uint64_t page_limit; /* pages in use; 0: no limit */
+    bool over_limit;     /* more are in use since the last batch */
 };
 
 /* Prepares everything. */
@@ -34,9 +35,10 @@ enum sql_result rows_put(struct rows *rows, const struct kept *row);
 enum sql_result rows_remove(struct rows *rows, const struct kept *row);
 enum sql_result rows_remove_row(struct rows *rows, const struct kept *row);
 
-/* All changes of a batch in their order, in a transaction of its own. The limit is looked at when
- * all are done, so that a batch may remove and put more than that; one that leaves no more pages in
- * use than there were is never SQL_FULL for the limit's sake. */
+/* All changes of a batch in their order, in a transaction of its own. Beyond the limit batches are
+ * still taken, up to an eighth (4 MiB at least) more pages, since what makes room again may come
+ * behind what took it. Then SQL_FULL; but never for one that leaves no more pages in use than there
+ * were. */
 enum sql_result rows_apply(struct rows *rows, const struct batch *batch);
 
 /* Rows read for store.fetch, in one block. */

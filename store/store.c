@@ -98,6 +98,7 @@ int store_open(const char *folder, enum store_durability durability,
         free_keeper(keeper);
         return error;
     }
+    keeper->base.full = keeper->rows.over_limit;
     keeper->log_unsaved = true; /* whoever wrote it may have been killed */
     keeper->counts.file_bytes = folder_file_size(&keeper->folder, FOLDER_DATABASE);
     *store = &keeper->base;
@@ -115,6 +116,7 @@ static void settle_job(struct keeper *keeper, struct job *job)
 {
     if (job->batch) {
         enum commit_outcome outcome = job->outcome;
+        keeper->base.full = job->over_limit;
         job->batch = NULL; /* the core may hand over the next one at once */
         keeper->events.committed(keeper->events.owner, outcome);
         return;
@@ -199,13 +201,20 @@ void store_stop(struct store *store)
     free_keeper(keeper);
 }
 
+/* A percentile is the top of its bucket, which nothing may have reached. */
+static uint64_t at_most(uint64_t us, const struct store_counts *counts)
+{
+    return us < counts->commit_max_us ? us : counts->commit_max_us;
+}
+
 void store_count(struct store *store, struct store_counts *counts)
 {
     struct keeper *keeper = keeper_of(store);
     pthread_mutex_lock(&keeper->mutex);
     *counts = keeper->counts;
-    counts->commit_p50_us = latency_percentile(&keeper->latency, 500);
-    counts->commit_p99_us = latency_percentile(&keeper->latency, 990);
+    counts->commit_p50_us = at_most(latency_percentile(&keeper->latency, 500), counts);
+    counts->commit_p99_us = at_most(latency_percentile(&keeper->latency, 990), counts);
+    counts->full |= keeper->base.full;
     counts->busy_ms = keeper_busy_ms(keeper->job_began_us);
     pthread_mutex_unlock(&keeper->mutex);
 }

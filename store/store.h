@@ -85,7 +85,7 @@ struct store_counts {
     uint64_t set_aside, salvaged;   /* damaged files put aside by store_open or store_load; rows
                                        brought over from them */
     uint64_t busy_ms;               /* how long the job under way takes so far; 0: none is */
-    bool full;                      /* the last commit was answered COMMIT_FULL */
+    bool full; /* the last commit was answered COMMIT_FULL, or the size limit is reached */
 };
 
 /* Cheap enough for every turn. */

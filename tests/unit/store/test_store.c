@@ -6,7 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -317,58 +317,112 @@ static void messages_that_nobody_names_are_removed(void **state)
                                              "queued 1 1 20 ||\nretained 0 0 3 t||\n");
 }
 
-static void a_size_limit_refuses_and_deletes_make_room(void **state)
+/* Fills whole pages. */
+static const char *page_of_text(void)
+{
+    static char text[4001];
+    memset(text, 'x', 4000);
+    return text;
+}
+
+static void put_pages(struct shelf *shelf, uint64_t from, uint64_t count)
+{
+    for (uint64_t i = 0; i < count; i++)
+        shelf_put(shelf, ROW_MESSAGE, 0, 0, from + i, "", "", page_of_text());
+}
+
+static void a_size_limit_says_so_and_leaves_room_to_end_rows(void **state)
 {
     struct shelf *shelf = *state;
     struct store_counts counts;
-    char payload[4001];
-    memset(payload, 'x', 4000);
-    payload[4000] = '\0';
     shelf->settings.size_limit = 1 << 20;
     shelf_open(shelf);
-    uint64_t next = 0;
-    do { /* 200 messages of a page each in every batch */
-        for (int i = 0; i < 200; i++, next++)
-            shelf_put(shelf, ROW_MESSAGE, 0, 0, next, "", "", payload);
-    } while (shelf_commit(shelf) == COMMIT_DONE && next < 2000);
-    assert_int_equal(shelf->outcome, COMMIT_FULL);
-    assert_true(next >= 200 && next <= 600);
-    assert_int_equal(shelf_commit(shelf), COMMIT_FULL); /* offered again */
+    put_pages(shelf, 0, 200);
+    assert_int_equal(shelf_commit(shelf), COMMIT_DONE);
+    assert_false(shelf->store->full);
+    put_pages(shelf, 200, 100);
+    assert_int_equal(shelf_commit(shelf), COMMIT_DONE);
+    assert_true(shelf->store->full);
     store_count(shelf->store, &counts);
     assert_true(counts.full);
+    for (uint64_t i = 0; i < 100; i++)
+        shelf_put(shelf, ROW_MESSAGE_END, 0, 0, i, "", "", NULL);
+    assert_int_equal(shelf_commit(shelf), COMMIT_DONE);
+    assert_false(shelf->store->full);
+    store_count(shelf->store, &counts);
+    assert_false(counts.full);
+}
+
+static void far_beyond_its_size_limit_a_store_refuses_what_makes_it_grow(void **state)
+{
+    struct shelf *shelf = *state;
+    struct store_counts counts;
+    uint64_t next = 0;
+    shelf->settings.size_limit = 1 << 20;
+    shelf_open(shelf);
+    for (; next < 3000; next += 200) {
+        put_pages(shelf, next, 200);
+        if (shelf_commit(shelf) == COMMIT_FULL)
+            break;
+    }
+    assert_true(next > 1000 && next < 1800);
+    assert_int_equal(shelf_commit(shelf), COMMIT_FULL); /* offered again */
+    store_count(shelf->store, &counts);
     assert_int_equal(counts.refused, 2);
-    /* The same batch with removals behind it fits. */
+    /* The same batch with removals behind it is no growth. */
     for (uint64_t i = 0; i < 200; i++)
         shelf_put(shelf, ROW_MESSAGE_END, 0, 0, i, "", "", NULL);
     assert_int_equal(shelf_commit(shelf), COMMIT_DONE);
-    store_count(shelf->store, &counts);
-    assert_false(counts.full);
+    assert_true(shelf->store->full);
     assert_int_equal(shelf->failed, 0);
 }
 
-static void a_store_that_is_over_its_limit_can_still_be_emptied(void **state)
+static void a_store_that_is_over_its_limit_is_full_from_the_start(void **state)
 {
     struct shelf *shelf = *state;
-    char payload[4001];
-    memset(payload, 'x', 4000);
-    payload[4000] = '\0';
     shelf_open(shelf);
-    for (uint64_t batch = 0; batch < 4; batch++) {
-        for (uint64_t i = 0; i < 200; i++)
-            shelf_put(shelf, ROW_MESSAGE, 0, 0, batch * 200 + i, "", "", payload);
-        shelf_put(shelf, ROW_QUEUED, 1, batch, batch * 200, "", "", NULL);
-        shelf_commit(shelf);
+    for (uint64_t i = 0; i < 10; i++) {
+        put_pages(shelf, i * 200, 200);
+        shelf_put(shelf, ROW_QUEUED, 1, i, i * 200, "", "", NULL);
+        assert_int_equal(shelf_commit(shelf), COMMIT_DONE);
     }
     shelf_close(shelf);
     shelf->settings.size_limit = 1 << 20;
     assert_int_equal(shelf_try_open(shelf), 0); /* without a load nothing is an orphan */
     store_start(shelf->store);
+    assert_true(shelf->store->full);
     for (uint64_t i = 0; i < 100; i++)
         shelf_put(shelf, ROW_MESSAGE_END, 0, 0, i, "", "", NULL);
     assert_int_equal(shelf_commit(shelf), COMMIT_DONE);
-    for (uint64_t i = 0; i < 200; i++)
-        shelf_put(shelf, ROW_MESSAGE, 0, 0, 1000 + i, "", "", payload);
+    put_pages(shelf, 5000, 200);
     assert_int_equal(shelf_commit(shelf), COMMIT_FULL);
+}
+
+static void a_file_that_became_too_large_shrinks_when_there_is_time(void **state)
+{
+    struct shelf *shelf = *state;
+    struct store_counts counts;
+    shelf_open(shelf);
+    for (uint64_t i = 0; i < 10; i++) {
+        put_pages(shelf, i * 200, 200);
+        shelf_commit(shelf);
+    }
+    for (uint64_t i = 0; i < 2000; i++)
+        shelf_put(shelf, ROW_MESSAGE_END, 0, 0, i, "", "", NULL);
+    shelf_commit(shelf);
+    uint64_t largest = 0;
+    for (int i = 0; i < 100; i++) { /* the worker waits a second before it takes its time */
+        store_count(shelf->store, &counts);
+        if (counts.file_bytes > largest)
+            largest = counts.file_bytes;
+        if (largest > 8000000 && counts.file_bytes < 5000000)
+            break;
+        usleep(100000);
+    }
+    assert_true(counts.file_bytes < 5000000);
+    shelf_put(shelf, ROW_NOTE, 0, 0, 0, "n", "v", NULL);
+    assert_int_equal(shelf_commit(shelf), COMMIT_DONE);
+    assert_string_equal(shelf_reopen(shelf), "note 0 0 0 n|v|\n");
 }
 
 static void counts_tell_of_batches_and_time(void **state)
@@ -421,8 +475,10 @@ int main(void)
         TEST(a_clean_stop_leaves_the_database_alone),
         TEST(rows_that_the_core_refuses_are_removed),
         TEST(messages_that_nobody_names_are_removed),
-        TEST(a_size_limit_refuses_and_deletes_make_room),
-        TEST(a_store_that_is_over_its_limit_can_still_be_emptied),
+        TEST(a_size_limit_says_so_and_leaves_room_to_end_rows),
+        TEST(far_beyond_its_size_limit_a_store_refuses_what_makes_it_grow),
+        TEST(a_store_that_is_over_its_limit_is_full_from_the_start),
+        TEST(a_file_that_became_too_large_shrinks_when_there_is_time),
         TEST(counts_tell_of_batches_and_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
