@@ -1,11 +1,14 @@
 /* inherit: see inherit.h. Stands beside the way of a message: it is used once, at start.
  *
  * Names go first: only when every listener has looked for its name are the rest matched by
- * address, so a socket is never taken from the listener that it is named after. */
+ * address, so a socket is never taken from the listener that it is named after. A listener on
+ * datagrams takes sockets for datagrams only, and one on streams the others: a unit may open both
+ * under one name. */
 #include "daemon/inherit.h"
 
 #include "base/address.h"
 #include "base/log.h"
+#include "transports/stacks.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -65,10 +68,21 @@ static int take(struct inherited *socket)
     return fd;
 }
 
-static int take_by_name(struct inheritance *inheritance, const char *name)
+/* Whether it is there, and of the kind that the listener needs. */
+static bool is_fit(const struct inherited *socket, const struct listener_settings *listener)
+{
+    const struct stack *stack = stack_find(listener->transport);
+    int wanted = stack && stack->carrier == CARRIER_DATAGRAM ? SOCK_DGRAM : SOCK_STREAM, type = 0;
+    socklen_t length = sizeof(type);
+    return socket->fd >= 0 && getsockopt(socket->fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 &&
+           type == wanted;
+}
+
+static int take_by_name(struct inheritance *inheritance, const struct listener_settings *listener)
 {
     for (size_t i = 0; i < inheritance->count; i++)
-        if (inheritance->sockets[i].fd >= 0 && strcmp(inheritance->sockets[i].name, name) == 0)
+        if (is_fit(&inheritance->sockets[i], listener) &&
+            strcmp(inheritance->sockets[i].name, listener->name) == 0)
             return take(&inheritance->sockets[i]);
     return -1;
 }
@@ -104,14 +118,16 @@ static bool is_at(int fd, const struct address *bind)
     }
 }
 
-static int take_by_address(struct inheritance *inheritance, const char *bind)
+static int take_by_address(struct inheritance *inheritance,
+                           const struct listener_settings *listener)
 {
     struct address address;
     char why[128];
-    if (!address_read(bind, &address, why, sizeof(why)))
+    if (!address_read(listener->bind, &address, why, sizeof(why)))
         return -1;
     for (size_t i = 0; i < inheritance->count; i++)
-        if (inheritance->sockets[i].fd >= 0 && is_at(inheritance->sockets[i].fd, &address))
+        if (is_fit(&inheritance->sockets[i], listener) &&
+            is_at(inheritance->sockets[i].fd, &address))
             return take(&inheritance->sockets[i]);
     return -1;
 }
@@ -119,10 +135,10 @@ static int take_by_address(struct inheritance *inheritance, const char *bind)
 void inherit_assign(struct inheritance *inheritance, const struct config *config, int *fds)
 {
     for (size_t i = 0; i < config->listener_count; i++)
-        fds[i] = take_by_name(inheritance, config->listeners[i].name);
+        fds[i] = take_by_name(inheritance, &config->listeners[i]);
     for (size_t i = 0; i < config->listener_count; i++)
         if (fds[i] < 0)
-            fds[i] = take_by_address(inheritance, config->listeners[i].bind);
+            fds[i] = take_by_address(inheritance, &config->listeners[i]);
 }
 
 void inherit_clear(struct inheritance *inheritance)

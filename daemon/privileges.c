@@ -3,6 +3,7 @@
 #include "daemon/privileges.h"
 
 #include "base/log.h"
+#include "transports/stacks.h"
 #include <inttypes.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -23,12 +24,20 @@ static uint64_t raise_descriptors(void)
     return limit.rlim_cur == RLIM_INFINITY ? UINT64_MAX : (uint64_t)limit.rlim_cur;
 }
 
-/* What all listeners together may take; unlimited ones are not counted. */
+static bool has_own_descriptors(const struct listener_settings *listener)
+{
+    const struct stack *stack = stack_find(listener->transport);
+    return stack && stack->carrier == CARRIER_STREAM;
+}
+
+/* What all listeners together may take; unlimited ones are not counted, and peers on datagrams need
+ * none. */
 static uint64_t wanted_descriptors(const struct config *config)
 {
     uint64_t sum = OTHER_DESCRIPTORS;
     for (size_t i = 0; i < config->listener_count; i++)
-        if (config->listeners[i].max_connections != OPTION_UNLIMITED)
+        if (config->listeners[i].max_connections != OPTION_UNLIMITED &&
+            has_own_descriptors(&config->listeners[i]))
             sum += config->listeners[i].max_connections;
     return sum;
 }

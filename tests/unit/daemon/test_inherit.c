@@ -20,6 +20,7 @@
 
 enum { FIRST = 200 }; /* far from what the test itself has open */
 
+static char tcp[] = "tcp", udp[] = "udp";
 static struct inheritance inheritance;
 static char warnings[2048];
 
@@ -49,7 +50,7 @@ static int tear_down(void **state)
 }
 
 /* Binds to 127.0.0.1 or ::1 and puts the socket at descriptor `at`; returns the port. */
-static unsigned bind_at(int at, int family)
+static unsigned bind_kind_at(int at, int family, int kind)
 {
     union {
         struct sockaddr any;
@@ -61,7 +62,7 @@ static unsigned bind_at(int at, int family)
         name.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     else
         name.v6.sin6_addr = in6addr_loopback;
-    int fd = socket(family, SOCK_STREAM, 0);
+    int fd = socket(family, kind, 0);
     if (fd < 0 || bind(fd, &name.any, length) < 0) {
         close(fd);
         return 0; /* no such family here */
@@ -70,6 +71,11 @@ static unsigned bind_at(int at, int family)
     assert_int_equal(dup2(fd, at), at);
     close(fd);
     return ntohs(family == AF_INET ? name.v4.sin_port : name.v6.sin6_port);
+}
+
+static unsigned bind_at(int at, int family)
+{
+    return bind_kind_at(at, family, SOCK_STREAM);
 }
 
 static void offer(unsigned count, const char *names)
@@ -101,8 +107,8 @@ static void a_socket_goes_to_the_listener_of_its_name(void **state)
     snprintf(bind_a, sizeof(bind_a), "127.0.0.1:%u", port);
     bind_at(FIRST + 1, AF_INET);
     /* b's socket has a's address: the name counts, whoever asks first */
-    struct listener_settings listeners[] = {{.name = a, .bind = bind_a},
-                                            {.name = b, .bind = bind_b}};
+    struct listener_settings listeners[] = {{.name = a, .transport = tcp, .bind = bind_a},
+                                            {.name = b, .transport = tcp, .bind = bind_b}};
     struct config config = {.listeners = listeners, .listener_count = 2};
     int fds[2];
     offer(2, "b:a");
@@ -122,8 +128,9 @@ static void without_a_name_the_address_counts(void **state)
     unsigned port = bind_at(FIRST, AF_INET), port6 = bind_at(FIRST + 1, AF_INET6);
     snprintf(bind_a, sizeof(bind_a), "[::1]:%u", port6 ? port6 : 1);
     snprintf(bind_b, sizeof(bind_b), "127.0.0.1:%u", port);
-    struct listener_settings listeners[] = {
-        {.name = a, .bind = bind_a}, {.name = b, .bind = bind_b}, {.name = c, .bind = bind_c}};
+    struct listener_settings listeners[] = {{.name = a, .transport = tcp, .bind = bind_a},
+                                            {.name = b, .transport = tcp, .bind = bind_b},
+                                            {.name = c, .transport = tcp, .bind = bind_c}};
     struct config config = {.listeners = listeners, .listener_count = 3};
     int fds[3];
     offer(2, port6 ? "siotd.socket:siotd.socket" : "siotd.socket");
@@ -147,7 +154,7 @@ static void a_unix_socket_is_found_by_its_path(void **state)
     assert_int_equal(dup2(fd, FIRST), FIRST);
     close(fd);
     unlink(name.sun_path);
-    struct listener_settings listener = {.name = a, .bind = bind_a};
+    struct listener_settings listener = {.name = a, .transport = tcp, .bind = bind_a};
     struct config config = {.listeners = &listener, .listener_count = 1};
     offer(1, NULL);
     inherit_assign(&inheritance, &config, fds);
@@ -155,11 +162,36 @@ static void a_unix_socket_is_found_by_its_path(void **state)
     inherit_clear(&inheritance);
 }
 
+static void a_socket_goes_to_a_listener_of_its_kind(void **state)
+{
+    (void)state;
+    char a[] = "a", b[] = "b", bind_a[32], bind_b[] = "127.0.0.1:1";
+    /* One name for both kinds, and the wrong one first; and an address without a name. */
+    bind_at(FIRST, AF_INET);
+    bind_kind_at(FIRST + 1, AF_INET, SOCK_DGRAM);
+    unsigned port = bind_kind_at(FIRST + 2, AF_INET, SOCK_DGRAM);
+    snprintf(bind_a, sizeof(bind_a), "127.0.0.1:%u", port);
+    struct listener_settings listeners[] = {{.name = b, .transport = udp, .bind = bind_b},
+                                            {.name = b, .transport = tcp, .bind = bind_b},
+                                            {.name = a, .transport = tcp, .bind = bind_a},
+                                            {.name = a, .transport = udp, .bind = bind_a}};
+    struct config config = {.listeners = listeners, .listener_count = 4};
+    int fds[4];
+    offer(3, "b:b:c");
+    inherit_assign(&inheritance, &config, fds);
+    assert_int_equal(fds[0], FIRST + 1);
+    assert_int_equal(fds[1], FIRST);
+    assert_int_equal(fds[2], -1);
+    assert_int_equal(fds[3], FIRST + 2);
+    inherit_clear(&inheritance);
+    assert_string_equal(warnings, "");
+}
+
 static void a_socket_of_nobody_is_closed_and_named(void **state)
 {
     (void)state;
     char a[] = "a", bind_a[] = "127.0.0.1:1";
-    struct listener_settings listener = {.name = a, .bind = bind_a};
+    struct listener_settings listener = {.name = a, .transport = tcp, .bind = bind_a};
     struct config config = {.listeners = &listener, .listener_count = 1};
     int fds[1];
     bind_at(FIRST, AF_INET);
@@ -196,6 +228,7 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(without_a_name_the_address_counts, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_unix_socket_is_found_by_its_path, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_socket_goes_to_a_listener_of_its_kind, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_socket_of_nobody_is_closed_and_named, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_meant_for_others_is_left_alone, set_up, tear_down),
     };

@@ -134,6 +134,7 @@ static void test_one_address_needs_no_such_care(void **unused)
     assert_true(inbox_read(inbox, 0, &arrival, &missed));
     assert_memory_equal(&arrival.to, &unknown, sizeof(unknown));
     close(fd);
+    teardown(NULL);
     if (!open_at("[::1]:0"))
         return;
     assert_false(wildcard);
