@@ -170,7 +170,7 @@ static void write_path(struct writer *w, uint32_t *last, enum coap_option_number
 
 static void write_extra(struct writer *w, uint32_t *last, const struct ask *ask, uint32_t before)
 {
-    if (ask->extra && ask->extra >= *last && ask->extra < before)
+    if (ask->extra > *last && ask->extra < before)
         coap_write_option(w, last, ask->extra, ask->value);
 }
 
