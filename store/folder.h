@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #define FOLDER_DATABASE "siotd.db"
+#define FOLDER_LOG      FOLDER_DATABASE "-wal"
 #define FOLDER_NEW      "siotd.db.new"
 
 struct folder {

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "store/keeper.h"
+#include "store/log_check.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,6 +74,18 @@ static void free_keeper(struct keeper *keeper)
     free(keeper);
 }
 
+/* Before SQLite reads the log, and is silent about what it leaves out. */
+static void look_at_log(struct keeper *keeper)
+{
+    char path[PATH_MAX];
+    keeper->counts.lost_commits = log_check(folder_file(&keeper->folder, FOLDER_LOG, path));
+    if (keeper->counts.lost_commits)
+        log_line(LOG_ERROR, "store",
+                 "%s is damaged: at least %llu batches in it cannot be used any more; what they "
+                 "held is lost",
+                 path, (unsigned long long)keeper->counts.lost_commits);
+}
+
 int store_open(const char *folder, enum store_durability durability,
                const struct store_settings *settings, const struct store_events *events,
                struct store **store, char *why, size_t why_size)
@@ -92,6 +105,8 @@ int store_open(const char *folder, enum store_durability durability,
     list_init(&keeper->jobs);
     list_init(&keeper->done);
     error = folder_open(&keeper->folder, folder, why, why_size);
+    if (!error)
+        look_at_log(keeper);
     if (!error)
         error = keeper_open_database(keeper, why, why_size);
     if (error) {

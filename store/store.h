@@ -82,6 +82,8 @@ struct store_counts {
     uint64_t loaded;                /* rows given by store_load */
     uint64_t damaged_rows;          /* left out because of a wrong sum */
     uint64_t orphans;               /* messages removed that nobody named */
+    uint64_t lost_commits;          /* that stood behind a damaged place in the log of a siotd that
+                                       was killed, and could not be used */
     uint64_t set_aside, salvaged;   /* damaged files put aside by store_open or store_load; rows
                                        brought over from them */
     uint64_t busy_ms;               /* how long the job under way takes so far; 0: none is */

@@ -369,6 +369,73 @@ static void damage_under_way_ends_all_trust(void **state)
     assert_int_equal(counts_of(shelf).set_aside, 1);
 }
 
+/* ---- the log of a siotd that was killed ---- */
+
+enum { LOG_FRAME = 4120, LOG_HEAD = 32 };
+
+/* Ten commits that are only in the log; returns the number of its frames. */
+static int leave_a_log(struct shelf *shelf)
+{
+    shelf_open(shelf);
+    for (uint64_t i = 1; i <= 10; i++) {
+        shelf_queue(shelf, 1, i, i);
+        assert_int_equal(shelf_commit(shelf), COMMIT_DONE);
+    }
+    shelf_crash(shelf);
+    return (atoi(shelf_shell(shelf, "stat -c %s siotd.db-wal")) - LOG_HEAD) / LOG_FRAME;
+}
+
+static void overwrite_byte(struct shelf *shelf, int at)
+{
+    char command[128];
+    snprintf(command, sizeof(command),
+             "printf '\\125' | dd of=siotd.db-wal bs=1 seek=%d conv=notrunc status=none", at);
+    assert_string_equal(shelf_shell(shelf, command), "");
+}
+
+static void a_log_that_was_cut_at_its_end_is_no_damage(void **state)
+{
+    struct shelf *shelf = *state;
+    int frames = leave_a_log(shelf);
+    shelf_shell(shelf, "mkdir whole; cp siotd.db* whole");
+    for (int cut = 1; cut <= 3; cut++) {
+        char command[128];
+        snprintf(command, sizeof(command),
+                 "rm -f siotd.db*; cp whole/* .; truncate -s -%d siotd.db-wal",
+                 cut * LOG_FRAME - 100);
+        shelf_shell(shelf, command);
+        shelf_open(shelf);
+        assert_int_equal(counts_of(shelf).lost_commits, 0);
+        assert_true(count_rows(shelf) >= 2 * (10 - 2 * cut) && count_rows(shelf) < 20);
+        shelf_close(shelf);
+    }
+    assert_true(frames > 10);
+}
+
+static void a_log_that_is_damaged_before_its_end_is_told_of(void **state)
+{
+    struct shelf *shelf = *state;
+    int frames = leave_a_log(shelf);
+    overwrite_byte(shelf, LOG_HEAD + frames / 2 * LOG_FRAME + 4000);
+    shelf_open(shelf);
+    uint64_t lost = counts_of(shelf).lost_commits;
+    assert_true(lost >= 2 && lost <= 7);
+    assert_in_range(count_rows(shelf), 20 - 2 * (int)lost - 2, 20 - 2 * (int)lost);
+    assert_int_equal(shelf_commit(shelf), COMMIT_DONE);
+    shelf_close(shelf);
+    shelf_open(shelf);
+    assert_int_equal(counts_of(shelf).lost_commits, 0);
+}
+
+static void a_log_whose_head_is_damaged_is_told_of(void **state)
+{
+    struct shelf *shelf = *state;
+    leave_a_log(shelf);
+    overwrite_byte(shelf, 17);
+    shelf_open(shelf);
+    assert_int_equal(counts_of(shelf).lost_commits, 1);
+}
+
 /* ---- space ---- */
 
 static void a_full_disk_refuses_and_is_got_over(void **state)
@@ -544,6 +611,9 @@ int main(void)
         TEST(a_row_with_a_wrong_sum_is_never_given),
         TEST(a_replacement_that_was_interrupted_is_finished),
         TEST(damage_under_way_ends_all_trust),
+        TEST(a_log_that_was_cut_at_its_end_is_no_damage),
+        TEST(a_log_that_is_damaged_before_its_end_is_told_of),
+        TEST(a_log_whose_head_is_damaged_is_told_of),
         TEST(a_full_disk_refuses_and_is_got_over),
         TEST(whoever_holds_the_lock_delays_but_breaks_nothing),
         TEST(a_reader_sees_its_own_moment_and_holds_nobody_up),
