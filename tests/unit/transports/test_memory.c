@@ -1,6 +1,6 @@
 /* Tests that running out of memory costs the peer concerned, and nobody else, at every place where
  * it can. */
-#include "tests/unit/transports/stage.h"
+#include "tests/unit/transports/datagram_stage.h"
 
 #include "broker/message.h"
 #include <stdio.h>
@@ -215,12 +215,111 @@ static void test_a_listener_and_a_loop_say_so(void **unused)
     stage_close();
 }
 
+/* ---- datagrams ---- */
+
+static void throw(int fd, enum errand errand, size_t len)
+{
+    fisher_send(fd, errand, len);
+    loop_step(stage.loop, false);
+    loop_step(stage.loop, false);
+}
+
+/* Peers that do everything that needs memory, with the n-th allocation failing. */
+static bool fish_through(long n)
+{
+    int fds[3];
+    uint8_t got[2000];
+    for (int i = 0; i < 3; i++)
+        fds[i] = fisher_new();
+    countdown = n;
+    for (int i = 0; i < 3; i++)
+        throw(fds[i], i ? ERRAND_VERIFY : ERRAND_ECHO, 1000);
+    pond.promise = 1;
+    for (int i = 0; i < 80; i++)
+        throw(fds[1], ERRAND_AWAIT, 100);
+    throw(fds[2], ERRAND_NAME, 10);
+    for (int i = 0; i < 80; i++)
+        fisher_send(fds[2], ERRAND_ALL, 100);
+    throw(fds[0], ERRAND_AWAIT, 100);
+    loop_enter(stage.loop);
+    loop_keep(stage.loop, 1);
+    stage_pass(2);
+    throw(fds[2], ERRAND_BYE, 1);
+    stage_pass(2);
+    bool failed = countdown < 0 || (persistent && countdown == 0);
+    countdown = -1;
+    for (int i = 0; i < 3; i++) {
+        while (recv(fds[i], got, sizeof(got), 0) >= 0)
+            ;
+        close(fds[i]);
+    }
+    return failed;
+}
+
+static bool fish(long n)
+{
+    log_capture(quiet);
+    pond_open(NULL, NULL);
+    int bystander = fisher_new();
+    bool failed = fish_through(n);
+    fisher_ask(bystander, ERRAND_VERIFY, 1000); /* there is memory again: all is as before */
+    fisher_ask(bystander, ERRAND_ECHO, 1000);
+    close(bystander);
+    pond_close();
+    log_capture(NULL);
+    return failed;
+}
+
+static void test_datagrams_survive_any_failure(void **unused)
+{
+    (void)unused;
+    for (int round = 0; round < 2; round++) {
+        long n = 0;
+        persistent = round;
+        while (fish(n))
+            n++;
+        assert_true(n >= 10);
+        print_message("%ld allocations failed in turn%s\n", n, round ? " for good" : "");
+    }
+}
+
+static void test_a_listener_on_datagrams_says_so(void **unused)
+{
+    (void)unused;
+    char error[256];
+    long failures = 0;
+    bool failed = true;
+    persistent = false;
+    while (failed) {
+        pond_open(NULL, NULL);
+        struct listener *more = NULL;
+        const struct service service = {.stats = &stage.stats, .protocol = &orders_protocol};
+        inbox_free(stage.loop->inbox); /* as the first listener of its kind would find it */
+        stage.loop->inbox = NULL;
+        countdown = failures;
+        int result = listener_open_on(stage.loop, &pond.settings, &service, stack_find("udp"), -1,
+                                      &more, error, sizeof(error));
+        failed = countdown < 0;
+        countdown = -1;
+        listener_close(more);
+        if (failed) {
+            assert_int_equal(result, -ENOMEM);
+            assert_string_equal(error, "listener here: 127.0.0.1:0: out of memory");
+            failures++;
+        }
+        pond_close();
+    }
+    assert_int_equal(failures, 8);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_any_one_allocation_may_fail),
         cmocka_unit_test(test_all_allocations_from_one_on_may_fail),
         cmocka_unit_test(test_a_listener_and_a_loop_say_so),
+        cmocka_unit_test(test_datagrams_survive_any_failure),
+        cmocka_unit_test(test_a_listener_on_datagrams_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
