@@ -177,6 +177,7 @@ void sn_on_publish(struct sn_visit *visit, const struct sn_packet *packet)
     }
     enum sn_id_type type = sn_id_type(packet);
     if (type == SN_ID_RESERVED) {
+        broker_stats(visit->gate->broker)->publish_refused++;
         puback(c, packet, SN_NOT_SUPPORTED);
         return;
     }

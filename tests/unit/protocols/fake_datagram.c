@@ -11,7 +11,7 @@ enum { STEP_MS = 100, FACTOR = 3, SILENCE_MS = 1000 };
 struct peer {
     struct device *device;
     void *state;
-    uint64_t deadline_ms;
+    uint64_t deadline_ms, barrier;
     bool known, closing, closed;
     char name[200], why[200];
 };
@@ -254,7 +254,7 @@ uint8_t *peer_reserve_after(struct peer *peer, size_t len, uint64_t promise)
         peer_close(peer, "out of memory");
         return NULL;
     }
-    datagram->promise = promise;
+    datagram->promise = promise > peer->barrier ? promise : peer->barrier;
     datagram->len = len;
     list_init(&datagram->link);
     if (len > peer_allowance(peer)) {
@@ -270,6 +270,12 @@ uint8_t *peer_reserve_after(struct peer *peer, size_t len, uint64_t promise)
         device->extra = true;
     list_append(&device->inbox, &datagram->link);
     return datagram->bytes;
+}
+
+void peer_barrier(struct peer *peer, uint64_t promise)
+{
+    if (promise > peer->barrier)
+        peer->barrier = promise;
 }
 
 uint8_t *peer_reserve(struct peer *peer, size_t len)
