@@ -45,6 +45,11 @@ struct identity *identity_of_user(struct slice name, const char *record)
     return identity;
 }
 
+struct identity *identity_restore(struct slice name, struct slice common_name, uint8_t proof)
+{
+    return make(name, common_name, (enum proof)proof);
+}
+
 struct identity *identity_ref(struct identity *identity)
 {
     identity->refs++;

@@ -31,6 +31,8 @@ struct identity {
 struct identity *identity_new(struct slice name, bool anonymous);
 struct identity *identity_of_certificate(struct slice name, struct slice common_name);
 struct identity *identity_of_user(struct slice name, const char *record);
+/* As it was before a restart: `proof` is an enum proof. */
+struct identity *identity_restore(struct slice name, struct slice common_name, uint8_t proof);
 struct identity *identity_ref(struct identity *identity);
 void identity_unref(struct identity *identity);
 

@@ -41,6 +41,8 @@ struct broker *broker_new(const struct broker_limits *limits, struct timers *whe
     list_init(&broker->replaying);
     list_init(&broker->wills);
     notes_init(&broker->notes);
+    durable_init(&broker->durable);
+    list_init(&broker->interned);
     list_init(&broker->free_outgoing);
     timer_init(&broker->housekeeping, housekeeping);
     timer_set(wheel, &broker->housekeeping, wheel->now_ms + HOUSEKEEPING_MS);
@@ -59,12 +61,16 @@ void broker_free(struct broker *broker)
 {
     if (!broker)
         return;
+    broker->durable.store = NULL; /* what goes now is to stay */
     wills_clear(broker);
     free_all(&broker->checked);
     free_all(&broker->unchecked);
     router_clear(&broker->router);
     retained_clear(&broker->retained);
     notes_clear(&broker->notes);
+    restoring_free(broker);
+    interned_clear(broker);
+    durable_clear(broker);
     map_clear(&broker->sessions);
     timer_cancel(broker->wheel, &broker->housekeeping);
     struct list *link;
@@ -86,6 +92,7 @@ void broker_turn(struct broker *broker, uint64_t mono_ms, int64_t wall_ms)
         broker->mono_ms = mono_ms;
     broker->wall_ms = wall_ms;
     broker->router.visited = 0;
+    broker->durable.turn++;
 }
 
 bool broker_is_tired(const struct broker *broker)
@@ -134,5 +141,6 @@ bool broker_work(struct broker *broker)
     work_replays(broker);
     will_work(broker);
     bool more = reauthorise_work(broker);
+    durable_work(broker);
     return more || !list_empty(&broker->replaying);
 }

@@ -159,7 +159,8 @@ bool session_acknowledged(struct session *session, uint16_t packet_id, enum ackn
 void session_pump(struct session *session);
 
 /* Whether anything waits for the sink that is not under way already: queued, to be sent again, or
- * retained values to be replayed. A client that wakes for a moment is told when there is no more. */
+ * retained values to be replayed. A client that wakes for a moment is told when there is no more.
+ */
 bool session_has_waiting(const struct session *session);
 
 /* ---- what survives a restart ---- */
@@ -188,7 +189,12 @@ void broker_fetched(struct broker *broker, uint64_t session, const struct fetche
  * through peer_reserve_after with this. */
 uint64_t broker_promise(const struct broker *broker);
 
-/* The highest promise that is kept. */
+/* At the daemon's end: what nobody waits for is due now, too. Settled when nothing is recorded that
+ * is not on disk (or never can be). */
+void broker_settle(struct broker *broker);
+bool broker_is_settled(const struct broker *broker);
+
+/* The highest promise that is kept. It may rise in broker_committed and in broker_work. */
 uint64_t broker_promise_kept(const struct broker *broker);
 
 /* A protocol's own memory, which survives with the store and lasts as long as the process without

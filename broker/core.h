@@ -3,6 +3,7 @@
 #define SIOTD_BROKER_CORE_H
 
 #include "base/map.h"
+#include "broker/durable.h"
 #include "broker/replay.h"
 #include "broker/retained.h"
 #include "broker/router.h"
@@ -37,11 +38,13 @@ struct broker {
     struct walk walk;
     struct list replaying; /* struct replay */
     struct map notes;      /* struct note, by owner and name */
-    struct store *store;   /* borrowed; NULL: nothing survives the process */
-    struct list wills;     /* struct fired_will: those that the rate holds back */
-    uint64_t wills_second; /* the second the rate counts in */
-    uint64_t wills_fired;  /* in that second */
-    uint64_t wills_bytes;  /* held back */
+    struct durable durable;
+    struct restoring *restoring; /* while the daemon starts; else NULL */
+    struct list interned;        /* struct interned: strings of sessions from before a restart */
+    struct list wills;           /* struct fired_will: those that the rate holds back */
+    uint64_t wills_second;       /* the second the rate counts in */
+    uint64_t wills_fired;        /* in that second */
+    uint64_t wills_bytes;        /* held back */
     struct timer housekeeping;
     struct list free_outgoing; /* pool */
     uint32_t free_outgoing_count;
@@ -87,6 +90,21 @@ void wills_clear(struct broker *broker);
 
 /* subscribe.c: ends one subscription and what is on its way because of it. */
 void subscription_end(struct session *session, struct subscription *subscription);
+
+/* restore.c: a message as a row has it, with one reference; NULL when out of memory. */
+struct record_head;
+struct message *restore_message(const struct record_head *head, struct slice payload);
+/* What restoring has allocated, and must not keep or must keep until the end. */
+void restoring_free(struct broker *broker);
+void interned_clear(struct broker *broker);
+
+/* subscribe.c: a subscription from before a restart. */
+enum verdict subscription_restore(struct session *session, struct slice filter,
+                                  const struct subscribe_options *options);
+
+/* subscribe.c: the filter of one as its session has given it, in front of what `filter` holds.
+ * False when out of memory. */
+bool subscription_filter(const struct subscription *subscription, struct buffer *filter);
 
 /* reauthorise.c: takes from a session what it may not have any more, subscriptions and what waits
  * for it. Returns how many subscriptions went. */

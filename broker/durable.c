@@ -1,21 +1,577 @@
-/* durable: what the core has told its store, and what may be acknowledged because of it.
+/* durable: see durable.h. What is recorded, which promises are kept, and when a batch is handed
+ * over; durable_rows.c writes the batch.
  *
- * Without a store everything is promised as soon as it is done: promises are 0. */
-#include "broker/core.h"
+ * Invariants: an outgoing stands in the list that its `keep` names; soft ones stand in the order
+ * of their promises; `hard_from` is not above the promise of anything hard, or written into the
+ * batch that is being gathered. */
+#include "broker/durable_rows.h"
+#include <stdlib.h>
+
+enum {
+    LINGER_MS = 10,  /* that soft ones may wait to be over */
+    LAZY_MS = 50,    /* and changes that nobody waits for */
+    STARVED_MS = 50, /* until the next try after there was no memory */
+    RETRY_MS = 1000, /* until what did not fit is offered again */
+    SCORE_MOST = 1024,
+};
+
+/* ---- life ---- */
+
+static void woken(struct timer *timer)
+{
+    (void)timer; /* it has begun a turn, whose end is broker_work */
+}
+
+void durable_init(struct durable *d)
+{
+    *d = (struct durable){.seq = 0};
+    list_init(&d->soft);
+    list_init(&d->hard);
+    list_init(&d->changed);
+    list_init(&d->gone);
+    list_init(&d->sessions);
+    list_init(&d->ended);
+    list_init(&d->sealing);
+    durable_rows_init(d);
+    timer_init(&d->timer, woken);
+}
+
+void durable_clear(struct broker *broker)
+{
+    struct durable *d = &broker->durable;
+    timer_cancel(broker->wheel, &d->timer);
+    list_each(link, &d->gone)
+    {
+        struct outgoing *o = list_item(link, struct outgoing, record);
+        list_remove(link);
+        o->keep = KEEP_NOT;
+        outgoing_free(broker, o);
+    }
+    durable_rows_clear(d);
+}
 
 void broker_set_store(struct broker *broker, struct store *store)
 {
-    broker->store = store;
+    broker->durable.store = store;
+}
+
+bool durable_is_full(const struct broker *broker)
+{
+    const struct durable *d = &broker->durable;
+    return d->state == DURABLE_STUCK || (d->store && d->store->full);
+}
+
+/* ---- promises ---- */
+
+/* The promise of what is recorded now. */
+static uint64_t promise(struct durable *d)
+{
+    if (d->seq_turn != d->turn || d->seq <= d->kept) {
+        d->seq++;
+        d->seq_turn = d->turn;
+    }
+    return d->seq;
+}
+
+static void mark_hard(struct durable *d, uint64_t seq)
+{
+    d->lasting = true;
+    if (!d->hard_from || seq < d->hard_from)
+        d->hard_from = seq;
+}
+
+static void mark_lazy(struct broker *broker)
+{
+    struct durable *d = &broker->durable;
+    if (!d->lazy_ms)
+        d->lazy_ms = broker->mono_ms ? broker->mono_ms : 1;
+}
+
+static struct outgoing *first_soft(const struct durable *d)
+{
+    const struct list *link = list_first(&d->soft);
+    return link ? list_item(link, struct outgoing, record) : NULL;
+}
+
+static void least(uint64_t *bound, uint64_t from)
+{
+    if (from && from - 1 < *bound)
+        *bound = from - 1;
+}
+
+/* Keeps the promises before whatever is not on disk yet. */
+static void keep_promises(struct durable *d)
+{
+    if (d->state == DURABLE_FAILED)
+        return;
+    uint64_t bound = d->seq;
+    const struct outgoing *soft = first_soft(d);
+    least(&bound, d->under_from);
+    least(&bound, d->hard_from);
+    least(&bound, soft ? soft->seq : 0);
+    if (bound > d->kept)
+        d->kept = bound;
 }
 
 uint64_t broker_promise(const struct broker *broker)
 {
-    (void)broker;
-    return 0;
+    const struct durable *d = &broker->durable;
+    return d->seq > d->kept ? d->seq : 0;
 }
 
 uint64_t broker_promise_kept(const struct broker *broker)
 {
-    (void)broker;
-    return 0;
+    return broker->durable.kept;
+}
+
+uint64_t durable_number(struct broker *broker)
+{
+    struct durable *d = &broker->durable;
+    if (++d->number > d->number_limit && d->store) {
+        durable_rows_reserve_numbers(d);
+        mark_hard(d, promise(d));
+    }
+    return d->number;
+}
+
+/* ---- sessions ---- */
+
+static bool is_on(const struct session *session)
+{
+    return session->number && session->broker->durable.store;
+}
+
+void durable_session(struct session *session, bool hard)
+{
+    struct durable *d = &session->broker->durable;
+    if (!is_on(session))
+        return;
+    if (!list_linked(&session->record))
+        list_append(&d->sessions, &session->record);
+    if (hard)
+        mark_hard(d, promise(d));
+    else
+        mark_lazy(session->broker);
+}
+
+void durable_will_fired(struct session *session)
+{
+    durable_session(session, true);
+    if (is_on(session))
+        session->broker->durable.pull = true;
+}
+
+void durable_session_end(struct session *session)
+{
+    struct broker *broker = session->broker;
+    if (is_on(session) && session->stored) {
+        durable_rows_end_session(&broker->durable, session->number);
+        mark_lazy(broker);
+    }
+    if (is_on(session) && session->inbound)
+        broker->durable.owed -= session->inbound->count;
+    list_remove(&session->record);
+    session->number = 0;
+    session->stored = false;
+}
+
+static bool adopt_subscriptions(struct session *session)
+{
+    struct buffer filter = {0};
+    bool good = true;
+    list_each(link, &session->subscriptions)
+    {
+        const struct subscription *s = list_item(link, struct subscription, on_session);
+        const struct subscribe_options options = {.qos = (uint8_t)s->qos,
+                                                  .no_local = s->no_local,
+                                                  .retain_as_published = s->retain_as_published,
+                                                  .identifier = s->identifier};
+        good = good && subscription_filter(s, &filter) &&
+               durable_subscription(session, buffer_slice(&filter), &options);
+    }
+    buffer_clear(&filter);
+    return good;
+}
+
+static bool adopt_inbound(struct session *session)
+{
+    const struct inbound_ids *in = session->inbound;
+    for (uint32_t i = 0; in && i < in->count; i++)
+        if (!durable_inbound(session, in->ids[i])) {
+            while (i > 0)
+                durable_inbound_end(session, in->ids[--i]);
+            return false;
+        }
+    return true;
+}
+
+bool durable_adopt(struct session *session)
+{
+    if (!session->broker->durable.store)
+        return true;
+    session->number = durable_number(session->broker);
+    durable_session(session, true);
+    if (!adopt_subscriptions(session) || !adopt_inbound(session)) {
+        session->stored = true; /* some of it may stand in the batch */
+        durable_session_end(session);
+        return false;
+    }
+    outbox_each(session, durable_outgoing);
+    return true;
+}
+
+/* ---- rows that are written at once ---- */
+
+bool durable_subscription(struct session *session, struct slice filter,
+                          const struct subscribe_options *options)
+{
+    struct durable *d = &session->broker->durable;
+    if (!is_on(session))
+        return true;
+    if (!durable_rows_subscription(d, session->number, filter, options))
+        return false;
+    mark_hard(d, promise(d));
+    return true;
+}
+
+bool durable_unsubscription(struct session *session, struct slice filter)
+{
+    struct durable *d = &session->broker->durable;
+    if (!is_on(session))
+        return true;
+    if (!durable_rows_plain(d, ROW_UNSUBSCRIPTION, session->number, filter, SLICE_EMPTY))
+        return false;
+    mark_hard(d, promise(d));
+    return true;
+}
+
+bool durable_inbound(struct session *session, uint16_t packet_id)
+{
+    struct durable *d = &session->broker->durable;
+    if (!is_on(session))
+        return true;
+    if (!durable_rows_inbound(d, session->number, packet_id))
+        return false;
+    d->pull = true; /* the id and the message: both or none */
+    mark_hard(d, promise(d));
+    return true;
+}
+
+void durable_inbound_end(struct session *session, uint16_t packet_id)
+{
+    struct durable *d = &session->broker->durable;
+    if (!is_on(session))
+        return;
+    durable_rows_inbound_end(d, session->number, packet_id);
+    mark_hard(d, promise(d));
+}
+
+bool durable_retained(struct broker *broker, struct slice topic, struct message *former,
+                      struct message *now)
+{
+    struct durable *d = &broker->durable;
+    if (!d->store || topic.at[0] == '$')
+        return true;
+    if (!durable_rows_retain(d, topic, former, now))
+        return false;
+    mark_hard(d, promise(d));
+    return true;
+}
+
+bool durable_note(struct broker *broker, struct slice key, struct slice value)
+{
+    struct durable *d = &broker->durable;
+    if (!d->store)
+        return true;
+    if (!durable_rows_plain(d, value.len ? ROW_NOTE : ROW_NOTE_END, 0, key, value))
+        return false;
+    mark_hard(d, promise(d));
+    return true;
+}
+
+/* ---- what is under way ---- */
+
+static void harden(struct durable *d, struct outgoing *o)
+{
+    o->keep = KEEP_HARD;
+    list_append(&d->hard, &o->record);
+    mark_hard(d, o->seq);
+    if (o->qos == 2 && o->entry.packet_id)
+        d->pull = true;
+}
+
+/* Nothing of it is in the store yet. */
+static void record_new(struct session *session, struct outgoing *o)
+{
+    struct broker *broker = session->broker;
+    struct durable *d = &broker->durable;
+    o->session = session->number;
+    o->number = durable_number(broker);
+    o->recorded_ms = (uint32_t)broker->mono_ms;
+    o->seq = promise(d);
+    o->soft = session->sink && !(o->qos == 2 && o->entry.packet_id);
+    if (!o->soft) {
+        harden(d, o);
+        return;
+    }
+    o->keep = KEEP_SOFT;
+    list_append(&d->soft, &o->record);
+}
+
+void durable_outgoing(struct session *session, struct outgoing *o)
+{
+    struct durable *d = &session->broker->durable;
+    if (!is_on(session) || o->qos == 0)
+        return;
+    bool urgent = o->qos == 2 && o->entry.packet_id;
+    switch ((enum keep)o->keep) {
+    case KEEP_NOT:
+        record_new(session, o);
+        return;
+    case KEEP_SOFT:
+        if (urgent) {
+            list_remove(&o->record);
+            harden(d, o);
+        }
+        return;
+    case KEEP_CHANGED:
+        if (!urgent)
+            return;
+        list_remove(&o->record);
+        o->seq = promise(d);
+        harden(d, o);
+        return;
+    case KEEP_WRITTEN:
+        if (urgent) {
+            o->seq = promise(d);
+            harden(d, o);
+            return;
+        }
+        o->keep = KEEP_CHANGED;
+        o->recorded_ms = (uint32_t)session->broker->mono_ms;
+        list_append(&d->changed, &o->record);
+        mark_lazy(session->broker);
+        return;
+    case KEEP_HARD: /* it is written as it will be then */
+        if (urgent) {
+            o->seq = promise(d);
+            d->pull = true;
+        }
+        return;
+    case KEEP_GONE:
+        return;
+    }
+}
+
+bool durable_is_sealed(const struct session *session, const struct outgoing *o)
+{
+    return !is_on(session) || o->seq <= session->broker->durable.kept;
+}
+
+static void score(struct durable *d, bool soon)
+{
+    if (soon)
+        d->score += (SCORE_MOST - d->score + 15) / 16;
+    else
+        d->score -= d->score / 16;
+}
+
+static uint32_t linger_ms(const struct durable *d)
+{
+    return d->score > SCORE_MOST / 2 ? LINGER_MS : 0;
+}
+
+bool durable_forget(struct broker *broker, struct outgoing *o)
+{
+    struct durable *d = &broker->durable;
+    bool soon = (uint32_t)broker->mono_ms - o->recorded_ms <= LINGER_MS;
+    if (o->keep == KEEP_SOFT || o->keep == KEEP_HARD || o->keep == KEEP_CHANGED)
+        list_remove(&o->record);
+    if (o->soft && o->keep != KEEP_NOT)
+        score(d, soon);
+    if (!d->store || !durable_rows_has_row(o)) {
+        broker->stats.store_cancelled += o->keep != KEEP_NOT;
+        o->keep = KEEP_NOT;
+        return false;
+    }
+    o->keep = KEEP_GONE;
+    list_append(&d->gone, &o->record);
+    mark_lazy(broker);
+    return true;
+}
+
+void durable_moves(struct broker *broker, const struct outgoing *o)
+{
+    if (durable_rows_has_row(o))
+        broker->durable.pull = true;
+}
+
+/* ---- handing over ---- */
+
+static void start_commit(struct broker *broker)
+{
+    struct durable *d = &broker->durable;
+    d->state = DURABLE_BUSY;
+    d->handed_ms = broker->mono_ms;
+    d->store->verbs->commit(d->store, &d->under_way);
+}
+
+/* Writes all that is due. False: there was no memory for all of it, which goes on later. */
+static bool gather(struct broker *broker)
+{
+    struct durable *d = &broker->durable;
+    uint32_t linger = linger_ms(d);
+    struct outgoing *o;
+    while ((o = first_soft(d)) != NULL) {
+        bool lingered = (uint32_t)broker->mono_ms - o->recorded_ms >= linger;
+        if (!lingered && !d->pull)
+            break;
+        if (!durable_rows_outgoing(broker, o))
+            return false;
+        mark_hard(d, o->seq);
+        if (linger && lingered)
+            score(d, false);
+    }
+    return durable_rows_changes(broker);
+}
+
+static void hand_over(struct broker *broker)
+{
+    struct durable *d = &broker->durable;
+    d->starved = !gather(broker) || !durable_rows_exchange(d);
+    if (d->starved)
+        return;
+    d->serial++;
+    d->under_from = d->hard_from;
+    d->hard_from = 0;
+    d->lasting = d->pull = false;
+    d->lazy_ms = 0;
+    if (!list_empty(&d->changed))
+        mark_lazy(broker);
+    if (d->under_way.count == 0) { /* it was all over before it was written */
+        d->under_from = 0;
+        return;
+    }
+    struct stats *stats = &broker->stats;
+    stats->store_batch_last = d->under_way.count;
+    if (stats->store_batch_last > stats->store_batch_maximum)
+        stats->store_batch_maximum = stats->store_batch_last;
+    start_commit(broker);
+}
+
+static bool is_due(const struct broker *broker)
+{
+    const struct durable *d = &broker->durable;
+    const struct outgoing *soft = first_soft(d);
+    return d->lasting || (d->lazy_ms && broker->mono_ms - d->lazy_ms >= LAZY_MS) ||
+           (soft && (uint32_t)broker->mono_ms - soft->recorded_ms >= linger_ms(d));
+}
+
+/* When the next turn is due for the store's sake. */
+static uint64_t next_ms(const struct broker *broker)
+{
+    const struct durable *d = &broker->durable;
+    const struct outgoing *soft = first_soft(d);
+    uint64_t next = TIMERS_NEVER;
+    if (d->state == DURABLE_STUCK)
+        return d->retry_ms;
+    if (d->state != DURABLE_IDLE)
+        return next;
+    if (d->starved)
+        return broker->mono_ms + STARVED_MS;
+    if (d->lazy_ms)
+        next = d->lazy_ms + LAZY_MS;
+    if (soft) {
+        uint64_t due =
+            broker->mono_ms + linger_ms(d) - ((uint32_t)broker->mono_ms - soft->recorded_ms);
+        next = due < next ? due : next;
+    }
+    return next;
+}
+
+static void set_timer(struct broker *broker)
+{
+    struct durable *d = &broker->durable;
+    uint64_t next = next_ms(broker);
+    if (next != TIMERS_NEVER && (!timer_is_set(&d->timer) || next < d->timer.due_ms))
+        timer_set(broker->wheel, &d->timer, next);
+}
+
+/* QoS 2 messages whose packet ids are on disk now leave. */
+static void send_sealed(struct broker *broker)
+{
+    struct durable *d = &broker->durable;
+    if (d->sent == d->kept)
+        return;
+    d->sent = d->kept;
+    list_each(link, &d->sealing)
+        session_pump(list_item(link, struct outbox, sealing_boxes)->session);
+}
+
+void durable_work(struct broker *broker)
+{
+    struct durable *d = &broker->durable;
+    if (!d->store)
+        return;
+    keep_promises(d);
+    send_sealed(broker);
+    if (d->state == DURABLE_STUCK && broker->mono_ms >= d->retry_ms)
+        start_commit(broker);
+    if (d->state == DURABLE_IDLE && is_due(broker)) {
+        hand_over(broker);
+        keep_promises(d);
+    }
+    set_timer(broker);
+}
+
+void broker_settle(struct broker *broker)
+{
+    struct durable *d = &broker->durable;
+    bool soft = !list_empty(&d->soft);
+    if (!d->store || (!soft && !d->lazy_ms))
+        return;
+    d->pull = d->lasting = true;
+}
+
+bool broker_is_settled(const struct broker *broker)
+{
+    const struct durable *d = &broker->durable;
+    return !d->store || d->state == DURABLE_FAILED ||
+           (d->state == DURABLE_IDLE && !d->lasting && !d->lazy_ms && list_empty(&d->soft));
+}
+
+/* ---- outcomes ---- */
+
+static void count_commit(struct broker *broker)
+{
+    const struct durable *d = &broker->durable;
+    struct stats *stats = &broker->stats;
+    stats->store_batches++;
+    stats->store_written += d->under_way.count;
+    stats->store_commit_last_ms = broker->mono_ms - d->handed_ms;
+    if (stats->store_commit_last_ms > stats->store_commit_maximum_ms)
+        stats->store_commit_maximum_ms = stats->store_commit_last_ms;
+}
+
+void broker_committed(struct broker *broker, enum commit_outcome outcome)
+{
+    struct durable *d = &broker->durable;
+    switch (outcome) {
+    case COMMIT_DONE:
+        count_commit(broker);
+        durable_rows_release(&d->under_way);
+        d->state = DURABLE_IDLE;
+        d->under_from = 0;
+        break;
+    case COMMIT_FULL:
+        d->state = DURABLE_STUCK;
+        d->retry_ms = broker->mono_ms + RETRY_MS;
+        break;
+    case COMMIT_FAILED:
+        d->state = DURABLE_FAILED;
+        break;
+    }
+    broker->stats.store_full = durable_is_full(broker);
+    keep_promises(d);
+    send_sealed(broker);
 }

@@ -58,6 +58,23 @@ int inflight_claim(struct inflight *inflight, struct inflight_entry *entry)
     return 0;
 }
 
+int inflight_reclaim(struct inflight *inflight, struct inflight_entry *entry, uint16_t packet_id)
+{
+    if (inflight_find(inflight, packet_id))
+        return -EEXIST;
+    while (!inflight->capacity || inflight->slots[packet_id & (inflight->capacity - 1)]) {
+        int failed = grow(inflight);
+        if (failed)
+            return failed;
+    }
+    inflight->slots[packet_id & (inflight->capacity - 1)] = entry;
+    inflight->last_id = packet_id;
+    inflight->count++;
+    entry->packet_id = packet_id;
+    entry->state = INFLIGHT_SENT;
+    return 0;
+}
+
 void inflight_drop(struct inflight *inflight, struct inflight_entry *entry)
 {
     inflight->slots[entry->packet_id & (inflight->capacity - 1)] = NULL;

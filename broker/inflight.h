@@ -41,6 +41,9 @@ void inflight_clear(struct inflight *inflight); /* frees the ring, not the entri
 /* Gives the entry the next free id. Returns 0, -ENOMEM, or -EAGAIN when all 65,535 are in use. */
 int inflight_claim(struct inflight *inflight, struct inflight_entry *entry);
 
+/* Gives the entry an id that it had before; -EEXIST when that is in use, -ENOMEM. */
+int inflight_reclaim(struct inflight *inflight, struct inflight_entry *entry, uint16_t packet_id);
+
 /* Takes the id back from an entry that holds one. */
 void inflight_drop(struct inflight *inflight, struct inflight_entry *entry);
 

@@ -10,6 +10,7 @@ static struct message *copy(const struct message *m)
         return NULL;
     *owned = *m;
     owned->held = NULL;
+    owned->kept = NULL;
     owned->stored = 0;
     if (m->author)
         principal_ref(m->author);
@@ -44,6 +45,8 @@ void message_unref(struct message *m)
 {
     if (!m || --m->refs > 0)
         return;
+    if (m->kept)
+        m->kept->live = NULL;
     principal_unref(m->author);
     free(m);
 }

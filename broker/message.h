@@ -12,6 +12,14 @@
 #include "base/slice.h"
 
 struct principal;
+struct message;
+
+/* A message that rows of the store name, and how many (durable.h). */
+struct stored_message {
+    uint64_t number;
+    uint64_t rows;        /* queued and retained ones */
+    struct message *live; /* where it is in memory, or NULL; not a reference */
+};
 
 struct message {
     const uint8_t *topic, *payload, *properties;
@@ -19,12 +27,13 @@ struct message {
     uint32_t properties_len;
     uint32_t refs; /* 0: borrowed */
     uint16_t topic_len;
-    uint8_t qos;              /* as published */
-    bool retain;              /* as published */
-    int64_t expires_ms;       /* wall clock, ms since 1970; 0: never [MQTT-3.3.2-5] */
-    struct principal *author; /* who published it, of what may be retained; NULL: the daemon, or
-                                 nobody will ask. An owned message holds a reference */
-    struct message *held;     /* of a borrowed message: its owned copy once there is one */
+    uint8_t qos;                 /* as published */
+    bool retain;                 /* as published */
+    int64_t expires_ms;          /* wall clock, ms since 1970; 0: never [MQTT-3.3.2-5] */
+    struct principal *author;    /* who published it, of what may be retained; NULL: the daemon, or
+                                    nobody will ask. An owned message holds a reference */
+    struct message *held;        /* of a borrowed message: its owned copy once there is one */
+    struct stored_message *kept; /* of an owned one that the store has; the core's */
     uint64_t stored; /* of an owned one that is retained: its number in the order of storing */
 };
 /* `properties` is what MQTT 5.0 passes on unaltered and in order (payload format, content type,

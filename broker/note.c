@@ -57,11 +57,26 @@ static struct note *note_new(const char *owner, struct slice name, struct slice 
     return note;
 }
 
+bool note_restore(struct map *notes, struct slice key, struct slice value)
+{
+    const uint8_t *end = key.len ? memchr(key.at, 0, key.len) : NULL;
+    if (!end || end == key.at || value.len == 0 || map_find(notes, key))
+        return false;
+    /* The owner's name ends where C thinks so. */
+    struct note *note =
+        note_new((const char *)key.at, slice_from(key, (size_t)(end - key.at) + 1), value);
+    if (note && map_put(notes, note) != 0)
+        free(note); /* it stays in the store for a start with more memory */
+    return true;
+}
+
 int broker_note(struct broker *broker, const char *owner, struct slice name, struct slice value)
 {
     struct note *note = note_new(owner, name, value);
-    if (!note)
+    if (!note || !durable_note(broker, note_key(note), value)) {
+        free(note);
         return -ENOMEM;
+    }
     struct note *former = map_take(&broker->notes, note_key(note));
     if (value.len == 0) {
         free(note);
@@ -126,6 +141,7 @@ int session_note(struct session *session, struct slice value)
     }
     free(session->note);
     session->note = note;
+    durable_session(session, true);
     return 0;
 }
 

@@ -8,4 +8,7 @@
 void notes_init(struct map *notes);
 void notes_clear(struct map *notes);
 
+/* One from before a restart, by its whole key. False when it can be none. */
+bool note_restore(struct map *notes, struct slice key, struct slice value);
+
 #endif

@@ -1,11 +1,13 @@
 /* outbox: see outbox.h. publish.c -> outbox_offer -> sink.deliver; the client's answers come back
  * through session_acknowledged.
  *
- * Invariants: an outgoing stands in exactly one of the four lists; it holds a packet id exactly
- * when it is in resend or inflight; in inflight all are `outstanding`, elsewhere none; a message is
- * missing only from what is RELEASED, which is never in resend while a sink is bound. */
+ * Invariants: an outgoing stands in exactly one of the five lists; it holds a packet id exactly
+ * when it is in resend, sealing or inflight; in the latter two all are `outstanding`, elsewhere
+ * none; a message is missing only from what is RELEASED, which is never in resend while a sink is
+ * bound. */
 #include "broker/outbox.h"
 #include "broker/core.h"
+#include "broker/record.h"
 #include <stdlib.h>
 
 enum { POOL_MOST = 4096 };
@@ -27,9 +29,14 @@ static struct outgoing *outgoing_new(struct broker *broker)
 void outgoing_free(struct broker *broker, struct outgoing *o)
 {
     message_unref(o->message);
+    o->message = NULL;
     share_unref(o->share);
+    o->share = NULL;
     if (o->identifier_count > 1)
         free(o->identifiers.many);
+    o->identifier_count = 0;
+    if (o->keep != KEEP_NOT && durable_forget(broker, o))
+        return;
     if (broker->free_outgoing_count == POOL_MOST) {
         free(o);
         return;
@@ -80,7 +87,10 @@ static struct outbox *outbox_of(struct session *session)
     list_init(&box->queue_qos0);
     list_init(&box->resend);
     list_init(&box->inflight);
+    list_init(&box->sealing);
+    list_init(&box->sealing_boxes);
     inflight_init(&box->ids);
+    box->session = session;
     return session->outbox = box;
 }
 
@@ -150,6 +160,8 @@ static void queue(struct session *session, struct outgoing *o)
     struct outbox *box = session->outbox;
     list_append(o->qos ? &box->queue : &box->queue_qos0, &o->link);
     count_queued(session, o, true);
+    if (session->number)
+        durable_outgoing(session, o);
 }
 
 /* Takes it from the list it is in, which is one of the queues or not. */
@@ -232,24 +244,36 @@ static enum sink_answer hand_over_kept(struct session *session, const struct out
 
 enum attempt {
     LATER,     /* the sink is full: nothing has changed */
+    SEALED,    /* it has a packet id, and waits until that is on disk: seal() is next */
     UNDER_WAY, /* it has been sent and will be answered: await() is next */
     OVER,      /* nothing more to do: outgoing_free is next */
 };
+
+/* Whether it must not leave yet: a QoS 2 message that is sent before the store has its packet id
+ * would be another message after a crash, and the client would have it twice. */
+static bool must_be_sealed(const struct session *session, const struct outgoing *o, bool fresh)
+{
+    return o->qos == 2 && session->number && (fresh || !durable_is_sealed(session, o));
+}
 
 /* Tries to send one, in whatever list it is, and leaves it there. */
 static enum attempt attempt(struct session *session, struct outgoing *o)
 {
     struct stats *stats = &session->broker->stats;
     struct inflight *ids = &session->outbox->ids;
+    bool fresh = o->qos && !o->entry.packet_id;
     if (message_expired(o->message, session->broker->wall_ms) && !o->dup) {
         stats->dropped[DROP_EXPIRED]++; /* [MQTT-3.3.2-5] */
+        if (o->entry.packet_id)
+            inflight_drop(ids, &o->entry);
         return OVER;
     }
-    bool fresh = o->qos && !o->entry.packet_id;
     if (fresh && inflight_claim(ids, &o->entry) != 0) {
         stats->dropped[DROP_NO_MEMORY]++;
         return OVER;
     }
+    if (must_be_sealed(session, o, fresh))
+        return SEALED;
     enum sink_answer answer = hand_over_kept(session, o);
     if (o->entry.packet_id && (answer == SINK_TOO_LARGE || (answer == SINK_FULL && fresh)))
         inflight_drop(ids, &o->entry);
@@ -258,20 +282,71 @@ static enum attempt attempt(struct session *session, struct outgoing *o)
     return answer == SINK_TAKEN && o->qos ? UNDER_WAY : OVER;
 }
 
+static void count_outstanding(struct session *session, struct outgoing *o)
+{
+    session->outbox->outstanding += !o->outstanding;
+    o->outstanding = true;
+}
+
 /* It waits for the client's answer; it is in no list. */
 static void await(struct session *session, struct outgoing *o)
 {
-    o->outstanding = true;
-    session->outbox->outstanding++;
+    count_outstanding(session, o);
     list_append(&session->outbox->inflight, &o->link);
+}
+
+/* It waits for its packet id to be on disk; it is in no list. */
+static void seal(struct session *session, struct outgoing *o)
+{
+    struct outbox *box = session->outbox;
+    count_outstanding(session, o);
+    list_append(&box->sealing, &o->link);
+    if (!list_linked(&box->sealing_boxes))
+        list_append(&session->broker->durable.sealing, &box->sealing_boxes);
 }
 
 static void settle(struct session *session, struct outgoing *o, enum attempt outcome)
 {
-    if (outcome == UNDER_WAY)
+    switch (outcome) {
+    case UNDER_WAY:
         await(session, o);
-    else
+        break;
+    case SEALED:
+        seal(session, o);
+        break;
+    case LATER:
+    case OVER:
+        if (o->outstanding)
+            session->outbox->outstanding--;
         outgoing_free(session->broker, o);
+        return;
+    }
+    if (session->number && !o->dup)
+        durable_outgoing(session, o);
+}
+
+/* Sends what has been sealed, from the front. False when the sink is full. */
+static bool pump_sealed(struct session *session)
+{
+    struct outbox *box = session->outbox;
+    struct list *link;
+    while ((link = list_first(&box->sealing)) != NULL) {
+        struct outgoing *o = list_item(link, struct outgoing, link);
+        if (!durable_is_sealed(session, o))
+            return true;
+        enum attempt outcome = attempt(session, o);
+        if (outcome == LATER)
+            return false;
+        list_remove(link);
+        if (outcome == UNDER_WAY) {
+            await(session, o);
+            continue;
+        }
+        box->outstanding--;
+        outgoing_free(session->broker, o);
+    }
+    list_remove(&box->sealing_boxes);
+    return true;
 }
 
 /* Sends from the front. Returns false when the sink is full or the window closed. */
@@ -302,7 +377,9 @@ void session_pump(struct session *session)
     session->stalled = false;
     bool done = true;
     if (box) {
-        done = pump_list(session, &box->resend, false) && pump_list(session, &box->queue, true);
+        done = pump_list(session, &box->resend, false) &&
+               (list_empty(&box->sealing) || pump_sealed(session)) &&
+               pump_list(session, &box->queue, true);
         done = !session->stalled && pump_list(session, &box->queue_qos0, true) && done;
     }
     if (done && session->replay)
@@ -368,12 +445,15 @@ bool session_acknowledged(struct session *session, uint16_t packet_id, enum ackn
     case INFLIGHT_RELEASE: {
         /* The client owns the message now: only the id is kept. */
         struct outgoing *o = list_item(entry, struct outgoing, entry);
+        bool again = !o->message;
         message_unref(o->message);
         o->message = NULL;
         if (!o->outstanding) { /* answers what an earlier connection has sent */
             list_remove(&o->link);
             await(session, o);
         }
+        if (session->number && !again)
+            durable_outgoing(session, o); /* else a restart would send the message again */
         session->sink->verbs->release(session->sink, packet_id);
         return true;
     }
@@ -395,6 +475,18 @@ static void trim(struct session *session)
         outbox_free(session, DROP_SESSION_ENDED);
 }
 
+/* What has not left goes behind what has, and was not sent. */
+static void detach_sealing(struct outbox *box)
+{
+    list_each(link, &box->sealing)
+    {
+        list_item(link, struct outgoing, link)->outstanding = false;
+        list_remove(link);
+        list_append(&box->resend, link);
+    }
+    list_remove(&box->sealing_boxes);
+}
+
 void outbox_detach(struct session *session)
 {
     struct outbox *box = session->outbox;
@@ -410,6 +502,7 @@ void outbox_detach(struct session *session)
         list_remove(link);
         list_prepend(&box->resend, link);
     }
+    detach_sealing(box);
     trim(session);
 }
 
@@ -460,6 +553,7 @@ static void hand_on(struct session *session, struct list *from, bool queued,
         leave(session, o, queued);
         if (o->entry.packet_id)
             inflight_drop(&session->outbox->ids, &o->entry);
+        durable_moves(broker, o);
         outgoing_free(broker, o);
     }
 }
@@ -503,6 +597,69 @@ void outbox_recheck(struct session *session)
     trim(session);
 }
 
+static struct share *share_of(struct session *session, const struct record_queued *record)
+{
+    const struct subscription *s =
+        record->group.len ? router_find(&session->broker->router, session, &session->subscriptions,
+                                        record->group, record->filter)
+                          : NULL;
+    return s ? s->share : NULL;
+}
+
+static bool restore_identifiers(struct outgoing *o, const struct record_queued *record)
+{
+    if (record->identifier_count > 1) {
+        o->identifiers.many = malloc(record->identifier_count * sizeof *o->identifiers.many);
+        if (!o->identifiers.many)
+            return false;
+        for (uint16_t i = 0; i < record->identifier_count; i++)
+            o->identifiers.many[i] = record_identifier(record, i);
+    } else if (record->identifier_count) {
+        o->identifiers.one = record_identifier(record, 0);
+    }
+    o->identifier_count = record->identifier_count;
+    return true;
+}
+
+struct outgoing *outbox_restore(struct session *session, const struct record_queued *record,
+                                struct message *message)
+{
+    struct outbox *box = outbox_of(session);
+    struct outgoing *o = box ? outgoing_new(session->broker) : NULL;
+    if (!o)
+        return NULL;
+    list_init(&o->link);
+    o->qos = o->entry.qos = record->qos;
+    o->retain = record->retain;
+    if (!restore_identifiers(o, record) ||
+        (record->packet_id && inflight_reclaim(&box->ids, &o->entry, record->packet_id) != 0 &&
+         record->released)) {
+        outgoing_free(session->broker, o);
+        return NULL;
+    }
+    struct share *share = share_of(session, record);
+    o->share = share ? share_ref(share) : NULL;
+    o->message = message ? message_hold(message) : NULL;
+    if (record->released)
+        o->entry.state = INFLIGHT_RELEASED;
+    o->dup = o->entry.packet_id != 0; /* maybe it was sent, maybe not */
+    list_append(o->dup ? &box->resend : &box->queue, &o->link);
+    if (!o->dup)
+        count_queued(session, o, true);
+    return o;
+}
+
+void outbox_each(struct session *session,
+                 void (*each)(struct session *session, struct outgoing *outgoing))
+{
+    struct outbox *box = session->outbox;
+    if (!box)
+        return;
+    struct list *lists[] = {&box->resend, &box->inflight, &box->sealing, &box->queue};
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
+        list_each(link, lists[i]) each(session, list_item(link, struct outgoing, link));
+}
+
 /* ---- the end ---- */
 
 static void drop_all(struct session *session, struct list *from, bool queued,
@@ -525,6 +682,8 @@ void outbox_free(struct session *session, enum drop_reason reason)
         return;
     drop_all(session, &box->resend, false, reason);
     drop_all(session, &box->inflight, false, reason);
+    drop_all(session, &box->sealing, false, reason);
+    list_remove(&box->sealing_boxes);
     drop_all(session, &box->queue, true, reason);
     drop_all(session, &box->queue_qos0, true, reason);
     inflight_clear(&box->ids);

@@ -1,8 +1,9 @@
 /* outbox: what waits for one session, and what is under way to it.
  *
  *   offer -> (deliver at once) or -> queue -> pump -> inflight -> answered
- *                                     resend ---^   after a new connection, DUP set, same ids and
- * order
+ *                                              '-> sealing -^    QoS 2 to a session that must
+ * survive: once the store has its packet id resend ---^   after a new connection, DUP set, same ids
+ * and order
  *
  * Made with the first QoS 1 or 2 message a session gets, so a session that only sees QoS 0 has
  * none. */
@@ -27,6 +28,17 @@ struct outgoing {
     bool retain;
     bool dup;         /* was sent on an earlier connection */
     bool outstanding; /* counts against the window of this connection */
+
+    /* durable.c: what the store has of it */
+    uint8_t keep;               /* enum keep */
+    bool soft;                  /* it was likely to be over soon when it was recorded */
+    bool has_row;               /* the store has one, or a batch puts it */
+    uint32_t recorded_ms;       /* monotonic: when it was, or changed */
+    uint32_t batch;             /* that its row was written in last */
+    struct list record;         /* in the list that `keep` says */
+    struct stored_message *row; /* the message its row names, or NULL */
+    uint64_t session, number;   /* its row's key */
+    uint64_t seq;               /* the promise that its row is on disk */
 };
 
 /* How much waits in queues. */
@@ -38,6 +50,9 @@ struct outbox {
     struct list queue;            /* QoS 1 and 2, oldest first */
     struct list queue_qos0;       /* apart: it needs no window, and gives way when room is short */
     struct list resend, inflight; /* oldest first */
+    struct list sealing;          /* QoS 2 with a packet id that is not on disk yet, oldest first */
+    struct list sealing_boxes;    /* in durable.sealing while there are such */
+    struct session *session;
     struct inflight ids;
     struct backlog queued;      /* in both queues */
     struct backlog queued_qos0; /* in the second one */
@@ -75,6 +90,16 @@ void outbox_recheck(struct session *session);
 
 /* Drops everything; with `reason` counted for each message that was never delivered. */
 void outbox_free(struct session *session, enum drop_reason reason);
+
+/* Takes back what waited or was under way before a restart, behind what is there already; NULL when
+ * out of memory. `message` is NULL for what was released. */
+struct record_queued;
+struct outgoing *outbox_restore(struct session *session, const struct record_queued *record,
+                                struct message *message);
+
+/* Calls `each` for all that waits or is under way. */
+void outbox_each(struct session *session,
+                 void (*each)(struct session *session, struct outgoing *outgoing));
 
 /* Gives back one outgoing that is in no list. */
 void outgoing_free(struct broker *broker, struct outgoing *outgoing);

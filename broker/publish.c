@@ -135,6 +135,20 @@ static bool room_everywhere(const struct broker *broker, const struct message *m
     return room_in_shares(broker, m);
 }
 
+/* Whether the store would get a row more because of it: what to refuse while there is no room. */
+static bool needs_row(const struct broker *broker, const struct message *m)
+{
+    const struct walk *walk = &broker->walk;
+    const struct node_array *nodes = &broker->router.matches;
+    for (size_t i = 0; i < walk->count; i++)
+        if (walk->matches[i].qos && walk->matches[i].session->number)
+            return true;
+    for (size_t i = 0; i < nodes->count; i++)
+        if (ring_first_share(nodes->at[i]))
+            return true;
+    return m->retain;
+}
+
 /* ---- delivery ---- */
 
 /* All identifiers of a match in a row. */
@@ -221,6 +235,8 @@ static enum verdict route(struct broker *broker, const struct origin *origin, st
         return VERDICT_NO_MEMORY;
     if (m->qos && origin->refusable && broker->limits->queue_full == QUEUE_REFUSE &&
         !room_everywhere(broker, m))
+        return VERDICT_QUOTA;
+    if (m->qos && origin->refusable && durable_is_full(broker) && needs_row(broker, m))
         return VERDICT_QUOTA;
     enum verdict retained = m->retain ? retained_store(broker, m) : VERDICT_OK;
     if (retained != VERDICT_OK && origin->refusable)

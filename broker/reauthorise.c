@@ -57,29 +57,9 @@ bool broker_may(const struct broker *broker, struct identity *identity, struct s
 
 /* ---- one session ---- */
 
-/* The filter of a node, in front of what `filter` has room for; false when out of memory. */
-static bool filter_of(const struct tree_node *node, struct buffer *filter)
-{
-    size_t size = 0;
-    for (const struct tree_node *at = node; at->parent; at = at->parent)
-        size += (size_t)at->level_len + (at == node ? 0 : 1);
-    filter->len = 0;
-    uint8_t *room = buffer_room(filter, size + 1);
-    if (!room)
-        return false;
-    filter->len = (uint32_t)size;
-    for (const struct tree_node *at = node; at->parent; at = at->parent) {
-        if (at != node)
-            room[--size] = '/';
-        size -= at->level_len;
-        memcpy(room + size, tree_level(at).at, at->level_len);
-    }
-    return true;
-}
-
 static bool keeps(struct session *session, const struct subscription *s, struct buffer *filter)
 {
-    return filter_of(s->node, filter) &&
+    return router_filter(s->node, filter) &&
            session_may(session, ACTION_SUBSCRIBE,
                        slice_from(buffer_slice(filter), strlen(session->mountpoint)));
 }
@@ -95,6 +75,8 @@ size_t session_recheck(struct session *session)
         struct subscription *s = list_item(link, struct subscription, on_session);
         if (keeps(session, s, &filter))
             continue;
+        if (session->number && subscription_filter(s, &filter))
+            (void)durable_unsubscription(session, buffer_slice(&filter));
         subscription_end(session, s);
         ended++;
     }

@@ -63,8 +63,11 @@ enum verdict retained_store(struct broker *broker, struct message *message)
     struct tree *tree = &broker->retained.tree;
     struct tree_node *node = tree_find(tree, message_topic(message));
     if (message->payload_len == 0) { /* removes, and is not stored itself [MQTT-3.3.1-6, -7] */
-        if (node && node->value)
-            set_value(broker, node, NULL);
+        if (!node || !node->value)
+            return VERDICT_OK;
+        if (!durable_retained(broker, message_topic(message), node->value, NULL))
+            return VERDICT_NO_MEMORY;
+        set_value(broker, node, NULL);
         return VERDICT_OK;
     }
     if (is_counted(message) && !has_room(broker, message, node ? node->value : NULL))
@@ -72,7 +75,8 @@ enum verdict retained_store(struct broker *broker, struct message *message)
     if (!node)
         node = tree_make(tree, message_topic(message));
     struct message *owned = node ? message_hold(message) : NULL;
-    if (!owned) {
+    if (!owned || !durable_retained(broker, message_topic(owned), node->value, owned)) {
+        message_unref(owned);
         if (node)
             tree_prune(tree, node);
         return VERDICT_NO_MEMORY;
@@ -80,6 +84,16 @@ enum verdict retained_store(struct broker *broker, struct message *message)
     owned->stored = ++broker->retained.stored;
     set_value(broker, node, owned);
     return VERDICT_OK;
+}
+
+bool retained_restore(struct broker *broker, struct message *message)
+{
+    struct tree_node *node = tree_make(&broker->retained.tree, message_topic(message));
+    if (!node || node->value)
+        return false;
+    message->stored = ++broker->retained.stored;
+    set_value(broker, node, message_hold(message));
+    return true;
 }
 
 struct message *retained_find(const struct broker *broker, struct slice topic)
@@ -123,7 +137,8 @@ void retained_sweep(struct broker *broker, size_t budget)
         }
         struct tree_node *node = retained->tree.slots[retained->sweep++];
         struct message *m = node ? node->value : NULL;
-        if (m && message_expired(m, broker->wall_ms))
+        if (m && message_expired(m, broker->wall_ms) &&
+            durable_retained(broker, message_topic(m), m, NULL))
             set_value(broker, node, NULL); /* may move others into this slot: they wait a round */
     }
 }

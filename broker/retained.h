@@ -22,6 +22,10 @@ void retained_clear(struct retained *retained);
  * limits do not allow it, VERDICT_NO_MEMORY; what was stored before then stays. */
 enum verdict retained_store(struct broker *broker, struct message *message);
 
+/* A value from before a restart; takes a reference. False when its topic has one already, or when
+ * out of memory. */
+bool retained_restore(struct broker *broker, struct message *message);
+
 /* The current value of a topic, or NULL; borrowed. */
 struct message *retained_find(const struct broker *broker, struct slice topic);
 

@@ -182,6 +182,25 @@ void router_remove(struct router *router, struct subscription *s)
     tree_prune(&router->tree, node);
 }
 
+bool router_filter(const struct tree_node *node, struct buffer *filter)
+{
+    size_t size = 0;
+    for (const struct tree_node *at = node; at->parent; at = at->parent)
+        size += (size_t)at->level_len + (at == node ? 0 : 1);
+    filter->len = 0;
+    uint8_t *room = buffer_room(filter, size + 1);
+    if (!room)
+        return false;
+    filter->len = (uint32_t)size;
+    for (const struct tree_node *at = node; at->parent; at = at->parent) {
+        if (at != node)
+            room[--size] = '/';
+        size -= at->level_len;
+        memcpy(room + size, tree_level(at).at, at->level_len);
+    }
+    return true;
+}
+
 /* ---- matching ---- */
 
 static bool push(struct node_array *array, struct tree_node *node)

@@ -2,6 +2,7 @@
 #ifndef SIOTD_BROKER_ROUTER_H
 #define SIOTD_BROKER_ROUTER_H
 
+#include "base/buffer.h"
 #include "broker/subscription.h"
 
 /* A growing array of nodes, kept from walk to walk. */
@@ -41,6 +42,9 @@ void router_remove(struct router *router, struct subscription *subscription);
  * Iterative; visits at most the nodes whose path so far matches. False when out of memory (matches
  * incomplete). */
 bool router_match(struct router *router, struct slice topic);
+
+/* The filter that a node stands for, into `filter`. False when out of memory. */
+bool router_filter(const struct tree_node *node, struct buffer *filter);
 
 /* References of deliveries to the share they came from. */
 struct share *share_ref(struct share *share);

@@ -56,7 +56,7 @@ bool session_may(struct session *session, enum action action, struct slice topic
 
 static void timer_fired(struct timer *timer);
 
-static struct session *session_new(struct broker *broker, struct slice client_id)
+struct session *session_new(struct broker *broker, struct slice client_id)
 {
     if (client_id.len > UINT16_MAX || broker->sessions.count >= broker->limits->sessions)
         return NULL;
@@ -67,6 +67,7 @@ static struct session *session_new(struct broker *broker, struct slice client_id
     session->id_len = (uint16_t)client_id.len;
     memcpy(session->id, client_id.at, client_id.len);
     list_init(&session->roll);
+    list_init(&session->record);
     list_init(&session->subscriptions);
     timer_init(&session->timer, timer_fired);
     if (map_put(&broker->sessions, session) != 0) {
@@ -97,6 +98,7 @@ static void wipe(struct session *session)
 {
     outbox_detach(session); /* what is in flight may go to others as well [MQTT-4.8.2-5] */
     outbox_hand_on(session, NULL, false);
+    durable_session_end(session);
     replay_free(session);
     drop_subscriptions(session);
     outbox_free(session, DROP_SESSION_ENDED);
@@ -110,6 +112,7 @@ void session_free(struct session *session)
 {
     struct broker *broker = session->broker;
     timer_cancel(broker->wheel, &session->timer);
+    durable_session_end(session);
     map_take(&broker->sessions, session_key(session));
     list_remove(&session->roll);
     broker->stats.sessions--;
@@ -133,18 +136,23 @@ void session_end(struct session *session)
 
 /* ---- away ---- */
 
-static uint64_t ends_ms(const struct session *session)
+static uint64_t since_away_ms(const struct session *session, uint32_t seconds)
 {
-    return session->expiry_s == SESSION_NEVER_EXPIRES
-               ? TIMERS_NEVER
-               : session->away_ms + (uint64_t)session->expiry_s * 1000;
+    int64_t at_ms = session->away_ms + (int64_t)seconds * 1000;
+    return at_ms > 0 ? (uint64_t)at_ms : 0;
 }
 
-static void set_timer(struct session *session)
+static uint64_t ends_ms(const struct session *session)
+{
+    return session->expiry_s == SESSION_NEVER_EXPIRES ? TIMERS_NEVER
+                                                      : since_away_ms(session, session->expiry_s);
+}
+
+void session_set_timer(struct session *session)
 {
     uint64_t due = ends_ms(session);
     if (session->will) {
-        uint64_t will = session->away_ms + (uint64_t)session->will->delay_s * 1000;
+        uint64_t will = since_away_ms(session, session->will->delay_s);
         due = will < due ? will : due;
     }
     if (due == TIMERS_NEVER)
@@ -164,18 +172,23 @@ static void timer_fired(struct timer *timer)
         return;
     }
     will_fire(session);
-    set_timer(session);
+    session_set_timer(session);
 }
 
 void session_set_expiry(struct session *session, uint32_t expiry_s)
 {
     session->expiry_s = expiry_s;
+    if (expiry_s && !session->number)
+        (void)durable_adopt(session); /* without memory it lasts as long as the process */
+    else
+        durable_session(session, true);
 }
 
 void session_set_will(struct session *session, struct will *will)
 {
     will_free(session->will);
     session->will = will;
+    durable_session(session, true);
 }
 
 void session_expel(struct session *session, enum expel_reason reason)
@@ -189,7 +202,8 @@ void session_expel(struct session *session, enum expel_reason reason)
 void broker_disconnect(struct broker *broker, struct session *session, enum departure how)
 {
     session->sink = NULL;
-    session->away_ms = broker->mono_ms;
+    session->away_ms = (int64_t)broker->mono_ms;
+    session->away_wall_ms = broker->wall_ms;
     broker->stats.clients_connected--;
     if (how == DEPART_CLEANLY) { /* [MQTT-3.14.4-3] */
         will_free(session->will);
@@ -205,7 +219,8 @@ void broker_disconnect(struct broker *broker, struct session *session, enum depa
         list_remove(&session->replay->link);
     outbox_detach(session);
     outbox_hand_on(session, NULL, true);
-    set_timer(session);
+    durable_session(session, false);
+    session_set_timer(session);
 }
 
 /* ---- connect ---- */
@@ -238,6 +253,10 @@ static void bind(struct session *session, const struct connect_request *request,
     session->window = request->receive_maximum;
     session->inbound_maximum = request->inbound_maximum;
     session->stalled = session->asleep = false;
+    if (session->number || !session->expiry_s)
+        durable_session(session, true);
+    else
+        (void)durable_adopt(session); /* it is new, and has nothing there might be no memory for */
     stats->connects++;
     if (++stats->clients_connected > stats->clients_maximum)
         stats->clients_maximum = stats->clients_connected;
@@ -250,6 +269,8 @@ enum verdict broker_connect(struct broker *broker, const struct connect_request 
     if (!authorise_connect(&broker->authority, request->identity, request->client_id, NULL) ||
         (session && !authorise_takeover(request->identity, session->identity)))
         return VERDICT_DENIED;
+    if (request->expiry_s && durable_is_full(broker) && (!session || !session->number))
+        return VERDICT_QUOTA;
     *present = false;
     if (!session) {
         session = session_new(broker, request->client_id);
@@ -320,9 +341,21 @@ enum inbound session_received(struct session *session, uint16_t packet_id)
         return INBOUND_OVER_LIMIT; /* [MQTT-3.3.4-7] */
     if ((!in || in->count == in->capacity) && !inbound_grow(session))
         return INBOUND_NO_MEMORY;
+    if (!durable_inbound(session, packet_id))
+        return INBOUND_NO_MEMORY;
     in = session->inbound;
     in->ids[in->count++] = packet_id;
     return INBOUND_NEW;
+}
+
+void session_restore_inbound(struct session *session, uint16_t packet_id)
+{
+    struct inbound_ids *in = session->inbound;
+    if ((in && inbound_find(in, packet_id) < in->count) || !durable_owe(session->broker) ||
+        ((!in || in->count == in->capacity) && !inbound_grow(session)))
+        return;
+    in = session->inbound;
+    in->ids[in->count++] = packet_id;
 }
 
 bool session_forget(struct session *session, uint16_t packet_id)
@@ -335,5 +368,6 @@ bool session_forget(struct session *session, uint16_t packet_id)
         return false;
     memmove(&in->ids[i], &in->ids[i + 1], (in->count - i - 1) * sizeof in->ids[0]);
     in->count--;
+    durable_inbound_end(session, packet_id); /* else a new message of that id would be swallowed */
     return true;
 }

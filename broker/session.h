@@ -30,20 +30,34 @@ struct session {
     struct list roll;            /* broker.checked, or broker.unchecked after a change of access */
     struct list subscriptions;
     struct timer timer; /* while away: the will's delay or the session's end, whichever is first */
-    uint64_t away_ms;   /* monotonic: when the connection ended */
+    int64_t away_ms;    /* monotonic: when the connection ended; before 0: before the machine */
+    int64_t away_wall_ms; /* the same by the wall clock, which outlives the process */
+    uint64_t number;      /* that the store knows it by; 0: it is not durable */
+    struct list record;   /* in durable.sessions while its row has to be written */
     uint32_t expiry_s;
     uint32_t subscription_count;
     uint32_t walk, walk_index; /* publish.c: where this session stands in the walk under way */
     uint16_t window;           /* the client's receive maximum */
     uint16_t inbound_maximum;  /* QoS 2 messages it may have open towards the core */
     uint16_t id_len;
+    bool stored;  /* the store has a row of it */
     bool stalled; /* the sink was full when it was last offered something */
     bool asleep;  /* and that because its client sleeps */
     char id[];
 };
 
+/* A session of that id, which has none yet, and nothing else: no identity, not bound. NULL when
+ * there may be no more of them, or when out of memory. */
+struct session *session_new(struct broker *broker, struct slice client_id);
+
+/* A QoS 2 id received before a restart. */
+void session_restore_inbound(struct session *session, uint16_t packet_id);
+
 /* The client window as the limits allow. */
 uint32_t session_window(const struct session *session);
+
+/* Sets the timer of a session that is away. */
+void session_set_timer(struct session *session);
 
 /* Takes the session from its sink, which is told why. Only with a sink. */
 void session_expel(struct session *session, enum expel_reason reason);

@@ -31,13 +31,18 @@ struct stats {
     uint64_t sockets;              /* open now */
     uint64_t connects;             /* successful CONNECTs */
     uint64_t connects_refused;
-    uint64_t clients_connected;                   /* now */
-    uint64_t clients_maximum;                     /* most at once */
-    uint64_t clients_expired;                     /* sessions ended by their expiry */
-    uint64_t sessions;                            /* now, online and offline */
-    uint64_t subscriptions, shared_subscriptions; /* now */
-    uint64_t retained_messages, retained_bytes;   /* now; without those of $SYS */
-    uint64_t queued_messages, queued_bytes;       /* now, all sessions */
+    uint64_t clients_connected;                     /* now */
+    uint64_t clients_maximum;                       /* most at once */
+    uint64_t clients_expired;                       /* sessions ended by their expiry */
+    uint64_t sessions;                              /* now, online and offline */
+    uint64_t subscriptions, shared_subscriptions;   /* now */
+    uint64_t retained_messages, retained_bytes;     /* now; without those of $SYS */
+    uint64_t queued_messages, queued_bytes;         /* now, all sessions */
+    uint64_t store_batches, store_written;          /* committed; rows in them */
+    uint64_t store_cancelled;                       /* messages over before they were written */
+    uint64_t store_batch_last, store_batch_maximum; /* rows of one batch */
+    uint64_t store_commit_last_ms, store_commit_maximum_ms; /* as the loop has seen it */
+    uint64_t store_full;                                    /* 1: there is no room, now */
     uint64_t protocol_errors;
     uint64_t heap_current, heap_maximum; /* bytes, as the daemon last measured them */
     uint64_t loop_lag_max_us;            /* longest turn since the last report */

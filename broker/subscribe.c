@@ -48,6 +48,21 @@ static void count_subscription(struct session *session, bool shared, bool more)
     }
 }
 
+bool subscription_filter(const struct subscription *s, struct buffer *filter)
+{
+    struct buffer inner = {0};
+    filter->len = 0;
+    bool good = router_filter(s->node, &inner);
+    if (good && s->share)
+        good = buffer_append(filter, SLICE("$share/")) == 0 &&
+               buffer_append(filter, share_name(s->share)) == 0 &&
+               buffer_append(filter, SLICE("/")) == 0;
+    good = good && buffer_append(filter, slice_from(buffer_slice(&inner),
+                                                    strlen(s->session->mountpoint))) == 0;
+    buffer_clear(&inner);
+    return good;
+}
+
 /* Takes a subscription away and all that is on its way because of it and need not be. */
 void subscription_end(struct session *session, struct subscription *s)
 {
@@ -61,14 +76,16 @@ void subscription_end(struct session *session, struct subscription *s)
     share_unref(share);
 }
 
-static enum verdict subscribe(struct session *session, const struct target *target,
-                              const struct subscribe_options *options)
+static enum verdict subscribe(struct session *session, struct slice given,
+                              const struct target *target, const struct subscribe_options *options)
 {
     struct broker *broker = session->broker;
     const struct subscription *former = router_find(
         &broker->router, session, &session->subscriptions, target->group, target->filter);
     if (!former && (session->subscription_count >= broker->limits->subscriptions ||
                     broker->router.tree.count >= broker->limits->filter_nodes))
+        return VERDICT_QUOTA;
+    if (session->number && durable_is_full(broker))
         return VERDICT_QUOTA;
     bool existed;
     struct subscription *s = router_add(&broker->router, session, &session->subscriptions,
@@ -78,12 +95,31 @@ static enum verdict subscribe(struct session *session, const struct target *targ
     if (!existed)
         count_subscription(session, target->group.len > 0, true);
     /* Nothing is replayed to a shared subscription [MQTT-4.8.2]. */
-    bool replay = options->retain_handling == 0 || (options->retain_handling == 1 && !existed);
-    if (!replay || target->group.len || replay_start(session, s, target->filter))
+    bool replay = (options->retain_handling == 0 || (options->retain_handling == 1 && !existed)) &&
+                  !target->group.len;
+    if ((!replay || replay_start(session, s, target->filter)) &&
+        durable_subscription(session, given, options))
         return VERDICT_OK;
     if (!existed)
         subscription_end(session, s); /* refused means that there is none */
     return VERDICT_NO_MEMORY;
+}
+
+enum verdict subscription_restore(struct session *session, struct slice filter,
+                                  const struct subscribe_options *options)
+{
+    struct target target;
+    bool existed;
+    enum verdict verdict = aim(session, filter, &target);
+    if (verdict != VERDICT_OK)
+        return verdict;
+    if (!router_add(&session->broker->router, session, &session->subscriptions, target.group,
+                    target.filter, options, &existed))
+        verdict = VERDICT_NO_MEMORY;
+    else if (!existed)
+        count_subscription(session, target.group.len > 0, true);
+    free(target.owned);
+    return verdict;
 }
 
 enum verdict broker_subscribe(struct broker *broker, struct session *session, struct slice filter,
@@ -95,8 +131,9 @@ enum verdict broker_subscribe(struct broker *broker, struct session *session, st
     if (verdict != VERDICT_OK)
         return verdict;
     struct slice inner = slice_from(target.filter, strlen(session->mountpoint));
-    verdict = session_may(session, ACTION_SUBSCRIBE, inner) ? subscribe(session, &target, options)
-                                                            : VERDICT_DENIED;
+    verdict = session_may(session, ACTION_SUBSCRIBE, inner)
+                  ? subscribe(session, filter, &target, options)
+                  : VERDICT_DENIED;
     free(target.owned);
     return verdict;
 }
@@ -112,6 +149,8 @@ enum verdict broker_unsubscribe(struct broker *broker, struct session *session, 
     free(target.owned);
     if (!s)
         return VERDICT_NO_SUBSCRIPTION;
+    if (!durable_unsubscription(session, filter))
+        return VERDICT_NO_MEMORY;
     subscription_end(session, s);
     return VERDICT_OK;
 }

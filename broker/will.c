@@ -92,6 +92,7 @@ void will_fire(struct session *session)
     if (!will)
         return;
     session->will = NULL; /* once only, whatever routing it may cause */
+    durable_will_fired(session);
     size_t size = strlen(session->mountpoint) + 1;
     struct principal *principal = session_principal(session);
     struct fired_will *fired = principal ? malloc(sizeof *fired + size) : NULL;

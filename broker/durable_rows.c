@@ -1,0 +1,584 @@
+/* durable_rows: see durable_rows.h. durable.c -> here -> the batch that store.commit gets.
+ *
+ * A message is written with the first row that names it and deleted with the last one; how many do
+ * is counted in struct stored_message, which lives as long as one does. Deletes are written behind
+ * puts, so that what one session leaves to another is never without a row. */
+#include "broker/durable_rows.h"
+#include "broker/record.h"
+#include <stdlib.h>
+
+enum {
+    FIRST_CAPACITY = 64,
+    SPARE_CAPACITY = 65536, /* a batch that was larger gives its memory back */
+    SPARE_BYTES = 4 << 20,
+    SETTLED_MS = 10, /* younger changes that nobody waits for may be over before the next batch */
+    NUMBERS_AT_ONCE = 1 << 24,
+};
+
+/* A session's rows that have to go. */
+struct ended {
+    struct list link;
+    uint64_t number;
+};
+
+/* What has become of one topic's value since the last batch. */
+struct retained_change {
+    struct stored_message *former; /* what the row in the store names; NULL: there is none */
+    struct message *now;           /* a reference; NULL: none */
+    bool written;
+    uint32_t topic_len;
+    uint8_t topic[];
+};
+
+static struct slice retained_key(const void *item)
+{
+    const struct retained_change *change = item;
+    return slice_of(change->topic, change->topic_len);
+}
+
+static struct slice message_key(const void *item)
+{
+    const struct stored_message *stored = item;
+    return slice_of(&stored->number, sizeof stored->number);
+}
+
+void durable_rows_init(struct durable *d)
+{
+    map_init(&d->retained, retained_key);
+    map_init(&d->messages, message_key);
+}
+
+static void retained_change_free(struct retained_change *change)
+{
+    message_unref(change->now);
+    free(change);
+}
+
+static void clear_retained(struct durable *d)
+{
+    size_t position = 0;
+    struct retained_change *change;
+    while ((change = map_next(&d->retained, &position)) != NULL)
+        retained_change_free(change);
+    map_clear(&d->retained);
+}
+
+static void batch_clear(struct batch *batch)
+{
+    durable_rows_release(batch);
+    free(batch->changes);
+    buffer_clear(&batch->bytes);
+    *batch = (struct batch){0};
+}
+
+void durable_rows_clear(struct durable *d)
+{
+    struct list *link;
+    while ((link = list_first(&d->ended)) != NULL) {
+        list_remove(link);
+        free(list_item(link, struct ended, link));
+    }
+    clear_retained(d);
+    batch_clear(&d->gathering);
+    batch_clear(&d->under_way);
+    size_t position = 0;
+    struct stored_message *stored;
+    while ((stored = map_next(&d->messages, &position)) != NULL) {
+        if (stored->live)
+            stored->live->kept = NULL;
+        free(stored);
+    }
+    map_clear(&d->messages);
+}
+
+/* ---- the batch ---- */
+
+static bool grow(struct batch *batch, size_t needed)
+{
+    size_t capacity = batch->capacity ? batch->capacity : FIRST_CAPACITY;
+    while (capacity < needed)
+        capacity *= 2;
+    if (capacity == batch->capacity)
+        return true;
+    struct row_change *changes = realloc(batch->changes, capacity * sizeof *changes);
+    if (!changes)
+        return false;
+    batch->changes = changes;
+    batch->capacity = capacity;
+    return true;
+}
+
+/* Room for so many rows more, beside those that are owed. */
+static bool has_room(struct durable *d, size_t rows)
+{
+    return grow(&d->gathering, d->gathering.count + d->owed + rows);
+}
+
+/* There is room. Key and body are empty. */
+static struct row_change *append(struct durable *d, enum row_kind kind)
+{
+    struct batch *batch = &d->gathering;
+    struct row_change *change = &batch->changes[batch->count++];
+    *change = (struct row_change){.kind = (uint8_t)kind};
+    change->key_at = change->body_at = batch->bytes.len;
+    return change;
+}
+
+/* Room for a body, to be followed by body_end. */
+static bool body_begin(struct durable *d, size_t room, struct writer *w)
+{
+    uint8_t *at = buffer_room(&d->gathering.bytes, room);
+    *w = writer_of(at, at ? room : 0);
+    return at != NULL;
+}
+
+static void body_end(struct durable *d, struct row_change *change, const struct writer *w)
+{
+    change->body_at = d->gathering.bytes.len;
+    change->body_len = (uint32_t)writer_len(w);
+    d->gathering.bytes.len += change->body_len;
+}
+
+bool durable_rows_plain(struct durable *d, enum row_kind kind, uint64_t session, struct slice key,
+                        struct slice body)
+{
+    uint8_t *at = buffer_room(&d->gathering.bytes, key.len + body.len + 1);
+    if (!at || !has_room(d, 1))
+        return false;
+    struct row_change *change = append(d, kind);
+    change->session = session;
+    change->key_len = (uint32_t)key.len;
+    change->body_at = change->key_at + change->key_len;
+    change->body_len = (uint32_t)body.len;
+    if (key.len)
+        memcpy(at, key.at, key.len);
+    if (body.len)
+        memcpy(at + key.len, body.at, body.len);
+    d->gathering.bytes.len += (uint32_t)(key.len + body.len);
+    return true;
+}
+
+bool durable_rows_exchange(struct durable *d)
+{
+    if (!grow(&d->under_way, d->owed + 1))
+        return false;
+    struct batch batch = d->gathering;
+    d->gathering = d->under_way;
+    d->under_way = batch;
+    return true;
+}
+
+void durable_rows_release(struct batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++)
+        message_unref(batch->changes[i].payload);
+    batch->count = 0;
+    batch->bytes.len = 0;
+    if (batch->bytes.cap > SPARE_BYTES)
+        buffer_clear(&batch->bytes);
+    if (batch->capacity > SPARE_CAPACITY) {
+        free(batch->changes);
+        batch->changes = NULL;
+        batch->capacity = 0;
+    }
+}
+
+void durable_rows_reserve_numbers(struct durable *d)
+{
+    uint8_t body[16];
+    uint64_t limit = d->number + NUMBERS_AT_ONCE;
+    struct writer w = writer_of(body, sizeof body);
+    record_number_encode(limit, &w);
+    if (durable_rows_plain(d, ROW_NOTE, 0, SLICE("\0numbers"), slice_of(body, writer_len(&w))))
+        d->number_limit = limit;
+}
+
+/* ---- sessions ---- */
+
+void durable_rows_end_session(struct durable *d, uint64_t session)
+{
+    struct ended *ended = malloc(sizeof *ended);
+    if (!ended) /* the row stays until a restart finds it expired, or replaced */
+        return;
+    ended->number = session;
+    list_append(&d->ended, &ended->link);
+}
+
+static struct record_identity record_of_identity(const struct identity *identity)
+{
+    return (struct record_identity){.name = identity_name(identity),
+                                    .common_name = identity_common_name(identity),
+                                    .proof = identity->proof,
+                                    .anonymous = identity->anonymous};
+}
+
+static struct record_will record_of_will(const struct will *will)
+{
+    const struct message *m = will->message;
+    return (struct record_will){.topic = message_topic(m),
+                                .payload = message_payload(m),
+                                .properties = message_properties(m),
+                                .delay_s = will->delay_s,
+                                .expiry_s = will->expiry_s,
+                                .qos = m->qos,
+                                .retain = m->retain,
+                                .expires = will->expires};
+}
+
+static bool put_session(struct durable *d, struct session *session)
+{
+    struct record_session record = {.client_id = session_key(session),
+                                    .mountpoint = slice_of_str(session->mountpoint),
+                                    .protocol = slice_of_str(session->protocol),
+                                    .note = session_noted(session),
+                                    .identity = record_of_identity(session->identity),
+                                    .away_ms = session->sink ? 0 : session->away_wall_ms,
+                                    .expiry_s = session->expiry_s,
+                                    .window = session->window,
+                                    .inbound_maximum = session->inbound_maximum,
+                                    .has_will = session->will != NULL};
+    if (session->will)
+        record.will = record_of_will(session->will);
+    struct writer w;
+    if (!body_begin(d, record_session_room(&record), &w) || !has_room(d, 1))
+        return false;
+    record_session_encode(&record, &w);
+    struct row_change *change = append(d, ROW_SESSION);
+    change->session = session->number;
+    body_end(d, change, &w);
+    session->stored = true;
+    return true;
+}
+
+bool durable_rows_subscription(struct durable *d, uint64_t session, struct slice filter,
+                               const struct subscribe_options *options)
+{
+    uint8_t body[RECORD_SUBSCRIPTION_ROOM];
+    struct writer w = writer_of(body, sizeof body);
+    const struct record_subscription record = {.identifier = options->identifier,
+                                               .qos = options->qos,
+                                               .no_local = options->no_local,
+                                               .retain_as_published = options->retain_as_published};
+    record_subscription_encode(&record, &w);
+    return durable_rows_plain(d, ROW_SUBSCRIPTION, session, filter, slice_of(body, writer_len(&w)));
+}
+
+bool durable_rows_inbound(struct durable *d, uint64_t session, uint16_t packet_id)
+{
+    if (!has_room(d, 2))
+        return false;
+    struct row_change *change = append(d, ROW_INBOUND);
+    change->session = session;
+    change->number = packet_id;
+    d->owed++;
+    return true;
+}
+
+bool durable_owe(struct broker *broker)
+{
+    if (!has_room(&broker->durable, 1))
+        return false;
+    broker->durable.owed++;
+    return true;
+}
+
+void durable_rows_inbound_end(struct durable *d, uint64_t session, uint16_t packet_id)
+{
+    struct batch *batch = &d->gathering;
+    const struct row_change *last = batch->count ? &batch->changes[batch->count - 1] : NULL;
+    if (d->owed)
+        d->owed--;
+    if (last && last->kind == ROW_INBOUND && last->session == session &&
+        last->number == packet_id) { /* its message was refused: it never was */
+        batch->count--;
+        return;
+    }
+    struct row_change *change = append(d, ROW_INBOUND_END);
+    change->session = session;
+    change->number = packet_id;
+}
+
+/* ---- messages ---- */
+
+struct stored_message *durable_message(const struct durable *d, uint64_t number)
+{
+    return map_find(&d->messages, slice_of(&number, sizeof number));
+}
+
+struct stored_message *durable_remember(struct durable *d, uint64_t number, uint64_t rows,
+                                        struct message *live)
+{
+    struct stored_message *stored = malloc(sizeof *stored);
+    if (!stored)
+        return NULL;
+    *stored = (struct stored_message){.number = number, .rows = rows, .live = live};
+    if (map_put(&d->messages, stored) != 0) {
+        free(stored);
+        return NULL;
+    }
+    if (live)
+        live->kept = stored;
+    return stored;
+}
+
+void durable_lose(struct durable *d, struct stored_message *stored)
+{
+    map_take(&d->messages, message_key(stored));
+    if (stored->live)
+        stored->live->kept = NULL;
+    free(stored);
+}
+
+static struct record_head record_of_head(const struct message *m)
+{
+    struct record_head record = {.topic = message_topic(m),
+                                 .properties = message_properties(m),
+                                 .expires_ms = m->expires_ms,
+                                 .qos = m->qos,
+                                 .retain = m->retain,
+                                 .has_author = m->author != NULL};
+    if (m->author) {
+        record.author = record_of_identity(m->author->identity);
+        record.author_client_id = slice_of(m->author->client_id, m->author->client_id_len);
+        record.author_mountpoint_len = m->author->mountpoint_len;
+    }
+    return record;
+}
+
+/* The message as the store has it, written now if it has not been. There is room for its row. */
+static struct stored_message *stored_of(struct broker *broker, struct message *m)
+{
+    struct durable *d = &broker->durable;
+    if (m->kept)
+        return m->kept;
+    const struct record_head record = record_of_head(m);
+    struct writer w;
+    uint64_t number = durable_number(broker);
+    if (!body_begin(d, record_head_room(&record), &w) || !has_room(d, 3))
+        return NULL;
+    struct stored_message *stored = durable_remember(d, number, 0, m);
+    if (!stored)
+        return NULL;
+    record_head_encode(&record, &w);
+    struct row_change *change = append(d, ROW_MESSAGE);
+    change->message = number;
+    change->payload = message_hold(m);
+    body_end(d, change, &w);
+    return stored;
+}
+
+/* One row less names it. There is room for one row. */
+static void unname(struct durable *d, struct stored_message *stored)
+{
+    if (!stored || --stored->rows > 0)
+        return;
+    append(d, ROW_MESSAGE_END)->message = stored->number;
+    durable_lose(d, stored);
+}
+
+/* ---- queues ---- */
+
+bool durable_rows_has_row(const struct outgoing *o)
+{
+    return o->has_row;
+}
+
+static struct record_queued record_of_outgoing(const struct outgoing *o)
+{
+    struct record_queued record = {
+        .identifiers = o->identifier_count > 1 ? o->identifiers.many : &o->identifiers.one,
+        .identifier_count = o->identifier_count,
+        .packet_id = o->entry.packet_id,
+        .qos = o->qos,
+        .retain = o->retain,
+        .released = o->entry.packet_id && o->entry.state == INFLIGHT_RELEASED,
+        .size = o->message ? (uint32_t)message_size(o->message) : 0,
+    };
+    return record;
+}
+
+static bool put_queued(struct durable *d, const struct outgoing *o, uint64_t message)
+{
+    struct record_queued record = record_of_outgoing(o);
+    struct buffer filter = {0};
+    if (o->share) {
+        record.group = share_name(o->share);
+        if (!router_filter(o->share->entry.node, &filter))
+            record.group = SLICE_EMPTY; /* it stays with this session */
+        record.filter = buffer_slice(&filter);
+    }
+    struct writer w;
+    bool good = body_begin(d, record_queued_room(&record), &w);
+    if (good) {
+        record_queued_encode(&record, &w);
+        struct row_change *change = append(d, ROW_QUEUED);
+        change->session = o->session;
+        change->number = o->number;
+        change->message = message;
+        body_end(d, change, &w);
+    }
+    buffer_clear(&filter);
+    return good;
+}
+
+bool durable_rows_outgoing(struct broker *broker, struct outgoing *o)
+{
+    struct durable *d = &broker->durable;
+    struct stored_message *stored = o->message ? stored_of(broker, o->message) : NULL;
+    if ((o->message && !stored) || !has_room(d, 2) ||
+        !put_queued(d, o, stored ? stored->number : 0))
+        return false;
+    if (stored != o->row) {
+        if (stored)
+            stored->rows++;
+        unname(d, o->row);
+    }
+    o->row = stored;
+    o->has_row = true;
+    o->keep = KEEP_WRITTEN;
+    o->batch = d->serial + 1;
+    list_remove(&o->record);
+    return true;
+}
+
+static bool put_gone(struct broker *broker, struct outgoing *o)
+{
+    struct durable *d = &broker->durable;
+    if (!has_room(d, 2))
+        return false;
+    struct row_change *change = append(d, ROW_QUEUED_END);
+    change->session = o->session;
+    change->number = o->number;
+    unname(d, o->row);
+    list_remove(&o->record);
+    o->keep = KEEP_NOT;
+    o->has_row = false;
+    o->row = NULL;
+    outgoing_free(broker, o);
+    return true;
+}
+
+/* ---- retained values ---- */
+
+bool durable_rows_retain(struct durable *d, struct slice topic, const struct message *former,
+                         struct message *now)
+{
+    struct retained_change *change = map_find(&d->retained, topic);
+    if (!change) {
+        change = malloc(sizeof *change + topic.len);
+        if (!change)
+            return false;
+        *change = (struct retained_change){.former = former ? former->kept : NULL,
+                                           .topic_len = (uint32_t)topic.len};
+        memcpy(change->topic, topic.at, topic.len);
+        if (map_put(&d->retained, change) != 0) {
+            free(change);
+            return false;
+        }
+    }
+    message_unref(change->now);
+    change->now = now ? message_hold(now) : NULL;
+    return true;
+}
+
+static bool put_retained(struct broker *broker, struct retained_change *change)
+{
+    struct durable *d = &broker->durable;
+    struct message *now = change->now;
+    if (!now && !change->former) {
+        change->written = true;
+        return true;
+    }
+    struct stored_message *stored = now ? stored_of(broker, now) : NULL;
+    if ((now && !stored) || !has_room(d, 2) ||
+        !durable_rows_plain(d, now ? ROW_RETAINED : ROW_RETAINED_END, 0, retained_key(change),
+                            SLICE_EMPTY))
+        return false;
+    if (stored) {
+        d->gathering.changes[d->gathering.count - 1].message = stored->number;
+        stored->rows++;
+    }
+    unname(d, change->former);
+    change->written = true;
+    return true;
+}
+
+static bool put_all_retained(struct broker *broker)
+{
+    struct durable *d = &broker->durable;
+    size_t position = 0;
+    struct retained_change *change;
+    if (d->retained.count == 0)
+        return true;
+    while ((change = map_next(&d->retained, &position)) != NULL)
+        if (!change->written && !put_retained(broker, change))
+            return false;
+    clear_retained(d);
+    return true;
+}
+
+/* ---- all of it ---- */
+
+static bool put_list(struct broker *broker, struct list *list)
+{
+    struct list *link;
+    while ((link = list_first(list)) != NULL)
+        if (!durable_rows_outgoing(broker, list_item(link, struct outgoing, record)))
+            return false;
+    return true;
+}
+
+/* Only what has been so for a while: the others are about to be over. */
+static bool put_changed(struct broker *broker)
+{
+    struct list *link;
+    while ((link = list_first(&broker->durable.changed)) != NULL) {
+        struct outgoing *o = list_item(link, struct outgoing, record);
+        if ((uint32_t)broker->mono_ms - o->recorded_ms < SETTLED_MS && !broker->durable.pull)
+            return true;
+        if (!durable_rows_outgoing(broker, o))
+            return false;
+    }
+    return true;
+}
+
+static bool put_sessions(struct durable *d)
+{
+    struct list *link;
+    while ((link = list_first(&d->sessions)) != NULL) {
+        if (!put_session(d, list_item(link, struct session, record)))
+            return false;
+        list_remove(link);
+    }
+    return true;
+}
+
+static bool put_all_gone(struct broker *broker)
+{
+    struct list *link;
+    while ((link = list_first(&broker->durable.gone)) != NULL)
+        if (!put_gone(broker, list_item(link, struct outgoing, record)))
+            return false;
+    return true;
+}
+
+static bool put_ended(struct durable *d)
+{
+    struct list *link;
+    while ((link = list_first(&d->ended)) != NULL) {
+        struct ended *ended = list_item(link, struct ended, link);
+        if (!has_room(d, 1))
+            return false;
+        append(d, ROW_SESSION_END)->session = ended->number;
+        list_remove(link);
+        free(ended);
+    }
+    return true;
+}
+
+bool durable_rows_changes(struct broker *broker)
+{
+    struct durable *d = &broker->durable;
+    return put_sessions(d) && put_list(broker, &d->hard) && put_changed(broker) &&
+           put_all_retained(broker) && put_all_gone(broker) && put_ended(d);
+}

@@ -1,0 +1,52 @@
+/* durable_rows: the batch that is being gathered; for durable.c, which decides what goes into it.
+ *
+ * All functions that may run out of memory say so and leave the batch as it was before the row. */
+#ifndef SIOTD_BROKER_DURABLE_ROWS_H
+#define SIOTD_BROKER_DURABLE_ROWS_H
+
+#include "broker/core.h"
+
+/* An empty batch, and its end, with all tables. */
+void durable_rows_init(struct durable *durable);
+void durable_rows_clear(struct durable *durable);
+
+/* The row of the session of that number, and all that belongs to it, goes with the batch. */
+void durable_rows_end_session(struct durable *durable, uint64_t session);
+
+/* A row of session, key and body, put or deleted. */
+bool durable_rows_plain(struct durable *durable, enum row_kind kind, uint64_t session,
+                        struct slice key, struct slice body);
+bool durable_rows_subscription(struct durable *durable, uint64_t session, struct slice filter,
+                               const struct subscribe_options *options);
+/* An id received, for whose end there is room from then on. */
+bool durable_rows_inbound(struct durable *durable, uint64_t session, uint16_t packet_id);
+void durable_rows_inbound_end(struct durable *durable, uint64_t session, uint16_t packet_id);
+
+/* The topic's value will be `now` when the batch is written, whatever it was in between. */
+bool durable_rows_retain(struct durable *durable, struct slice topic, const struct message *former,
+                         struct message *now);
+
+/* Numbers up to a new limit are taken. */
+void durable_rows_reserve_numbers(struct durable *durable);
+
+/* Whether the store has, or will have, a row of it. */
+bool durable_rows_has_row(const struct outgoing *outgoing);
+/* Writes it as it is now and takes it from its list. */
+bool durable_rows_outgoing(struct broker *broker, struct outgoing *outgoing);
+/* Writes all that has changed, but for what is soft. */
+bool durable_rows_changes(struct broker *broker);
+
+/* The batch is the one under way from now on, and a new one begins. */
+bool durable_rows_exchange(struct durable *durable);
+/* It has been written; it is empty again. */
+void durable_rows_release(struct batch *batch);
+
+/* The message of that number, or NULL when no row in memory, and no more than one, names it. */
+struct stored_message *durable_message(const struct durable *durable, uint64_t number);
+/* Remembers one that rows of the store name; NULL when out of memory. */
+struct stored_message *durable_remember(struct durable *durable, uint64_t number, uint64_t rows,
+                                        struct message *live);
+/* Forgets it without a trace in the store. */
+void durable_lose(struct durable *durable, struct stored_message *stored);
+
+#endif
