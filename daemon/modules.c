@@ -7,11 +7,13 @@
 #include "daemon/settings.h"
 #include "protocols/coap/coap.h"
 #include "protocols/mqtt/mqtt.h"
+#include "protocols/mqtt_sn/mqtt_sn.h"
 #include "protocols/raw/raw.h"
 #include "transports/stacks.h"
 
 static const struct protocol *const protocols[] = {
     &mqtt_protocol,
+    &mqtt_sn_protocol,
     &coap_protocol,
     &raw_protocol,
 };

@@ -82,10 +82,12 @@ static void enter_gate(struct sn_connection *c, struct sn_visit *visit)
     c->heard_ms = peer_now_ms(gate->peer);
     list_append(&gate->clients, &c->link);
     visit->client = c;
-    if (!gate->known) {
-        gate->known = true;
-        peer_known(gate->peer);
-    }
+    if (gate->known)
+        return;
+    gate->known = true;
+    peer_known(gate->peer);
+    if (sn_options_of(gate)->trust_sources)
+        peer_verify(gate->peer);
 }
 
 /* The last one has gone: so does the peer. */

@@ -19,6 +19,7 @@ struct sn_options {
     uint64_t pending;        /* messages of one client that wait for its REGACK */
     uint64_t nodes;          /* clients behind one forwarder's address */
     bool takeover;           /* an unproven client may take an active one's place */
+    bool trust_sources;      /* an address needs no proof before it gets deliveries */
     bool rebind;             /* an unproven sleeping client may come back from another address */
 };
 
