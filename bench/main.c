@@ -19,6 +19,10 @@ static const struct work works[] = {
     {"idle", work_idle},
     {"steady", work_steady},
     {"flatness", work_flatness},
+    {"raw", work_raw},
+    {"mqtt-sn", work_sn},
+    {"coap-put", work_coap_put},
+    {"coap-get", work_coap_get},
 };
 
 static const struct work *find_work(const char *name)

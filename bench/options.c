@@ -67,7 +67,9 @@ static const char *const works = "\
   retained       memory per retained message, time of a wildcard replay\n\
   idle           memory per idle connection\n\
   steady         a fixed rate, latency percentiles\n\
-  flatness       cost of pairs beside ever more idle connections and subscriptions\n";
+  flatness       cost of pairs beside ever more idle connections and subscriptions\n\
+  raw, mqtt-sn   datagrams in bursts (--window) from --clients devices, QoS 0\n\
+  coap-put, coap-get  confirmable requests, --window of them at once per device\n";
 
 static void usage(FILE *to)
 {

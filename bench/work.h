@@ -19,6 +19,10 @@ int work_retained(struct crowd *crowd, struct report *report);
 int work_idle(struct crowd *crowd, struct report *report);
 int work_steady(struct crowd *crowd, struct report *report);
 int work_flatness(struct crowd *crowd, struct report *report);
+int work_raw(struct crowd *crowd, struct report *report);
+int work_sn(struct crowd *crowd, struct report *report);
+int work_coap_put(struct crowd *crowd, struct report *report);
+int work_coap_get(struct crowd *crowd, struct report *report);
 
 /* Adds that many connections and opens them. Returns 0, or -1 with a failure. */
 int work_add(struct crowd *crowd, uint32_t connections);
