@@ -10,6 +10,7 @@
 #include "broker/broker.h"
 #include "daemon/access.h"
 #include "daemon/entry.h"
+#include "daemon/figures.h"
 #include "daemon/inherit.h"
 #include "daemon/modules.h"
 #include "daemon/privileges.h"
@@ -196,32 +197,12 @@ static void inspect_again(void *owner)
     daemon_inspect(owner);
 }
 
-/* $SYS/broker/tls/...: of all listeners together, and how long each one's certificate still lasts
- * (negative when it has expired). */
-static void say_handshakes(void *owner)
+static void say_figures(void *owner)
 {
-    const struct daemon *daemon = owner;
-    struct handshake_counts one, sum = {0};
-    bool any = false;
-    for (size_t i = 0; i < daemon->listener_count; i++) {
-        if (!listener_handshakes(daemon->listeners[i], &one))
-            continue;
-        any = true;
-        sum.done += one.done;
-        sum.resumed += one.resumed;
-        sum.failed += one.failed;
-        if (one.expires_s != INT64_MAX)
-            broker_say(daemon->broker, "tls", slice_of_str(daemon->config->listeners[i].name),
-                       "expires_s", one.expires_s - loop_wall_ms(daemon->loop) / 1000);
-    }
-    if (!any)
-        return;
-    broker_say(daemon->broker, "tls", SLICE_EMPTY, "handshakes", (int64_t)sum.done);
-    broker_say(daemon->broker, "tls", SLICE("handshakes"), "failed", (int64_t)sum.failed);
-    broker_say(daemon->broker, "tls", SLICE("handshakes"), "resumed", (int64_t)sum.resumed);
+    figures_say(owner);
 }
 
-static const struct pulse_hooks pulse_hooks = {.say = say_handshakes, .inspect = inspect_again};
+static const struct pulse_hooks pulse_hooks = {.say = say_figures, .inspect = inspect_again};
 
 static void announce(struct daemon *daemon)
 {
