@@ -56,7 +56,7 @@ void coap_say_refused(struct coap_call *call, enum verdict verdict);
  * 2.5.5). */
 void coap_topic_end(struct coap_home *home, struct coap_topic *topic);
 
-/* Whether the caller may set up the topic of that name: who may publish to it. */
+/* Whether the caller may publish to the topic of that name, and so set it up or remove it. */
 bool coap_may_configure(const struct coap_call *call, struct slice name);
 
 /* Whether the body is said to be properties, or nothing is said of it; else the answer is 4.15. */

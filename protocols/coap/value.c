@@ -217,6 +217,15 @@ static bool is_too_fast(const struct coap_call *call)
                              options->publish_rate);
 }
 
+/* What is not there need not be removed, by those who might; nobody is told of it. */
+static void say_nothing_there(struct coap_call *call)
+{
+    if (!coap_may_configure(call, call->topic))
+        coap_say_denied(call);
+    else
+        coap_say(call, call->created ? COAP_NOT_FOUND : COAP_DELETED, NULL);
+}
+
 static void change(struct coap_call *call, uint8_t method)
 {
     struct wishes wishes = {.qos = call->request->message.type == COAP_CON,
@@ -238,13 +247,13 @@ static void change(struct coap_call *call, uint8_t method)
     enum verdict readable = wishes.retain ? latest(call, &now) : VERDICT_OK;
     if (!meets_conditions(call, now))
         return;
+    if (method == COAP_DELETE && readable == VERDICT_OK && !now) {
+        say_nothing_there(call);
+        return;
+    }
     if (method == COAP_DELETE) {
         wishes.retain = true;
         call->body = SLICE_EMPTY;
-        if (readable == VERDICT_OK && !now) { /* nothing to tell anybody */
-            coap_say(call, call->created ? COAP_NOT_FOUND : COAP_DELETED, NULL);
-            return;
-        }
     }
     enum verdict verdict = publish(call, &wishes);
     if (verdict != VERDICT_OK && verdict != VERDICT_NO_SUBSCRIBERS) {

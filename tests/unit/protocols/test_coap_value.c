@@ -388,6 +388,11 @@ static void rules_decide_and_nothing_else(void **state)
         assert_code(
             ask(device, (struct ask){.code = code, .path = "ps/secret", .payload = SLICE("z")}),
             "4.03");
+    stage_publish(stage, "readonly", "", 0, true, NULL);
+    stage_rules(stage, "topic readwrite open\ntopic write in/#\ntopic read readonly\n");
+    assert_code(ask(device, (struct ask){.code = COAP_DELETE, .path = "ps/readonly"}), "4.03");
+    count = stage->ear.count;
+    assert_code(ask(device, (struct ask){.code = COAP_DELETE, .path = "ps/secret"}), "4.03");
     assert_int_equal(stage->ear.count, count);
     /* Who may write and not read is not told whether there was a value. */
     assert_code(
