@@ -333,7 +333,7 @@ SUITES = {
     "fuzz": suite_fuzz,
 }
 PARTS = {label: labelled(label)
-         for label in ("unit", "daemon", "fuzz-corpus", "style", "conformance", "coap", "raw", "siotctl",
+         for label in ("unit", "daemon", "fuzz-corpus", "style", "conformance", "coap", "raw", "sn", "siotctl",
                       "systemd", "tls")}
 
 
