@@ -9,6 +9,9 @@
 #include "broker/stats.h"
 #include <errno.h>
 
+/* Of one port. A store that is stuck makes this much wait, and no more. */
+enum { HELD_MAX = 8 << 20 };
+
 /* ---- what may be sent to whom ---- */
 
 static bool is_proven(const struct peer *peer)
@@ -57,9 +60,14 @@ size_t datagram_output_most(const struct peer *peer)
 
 /* ---- appending ---- */
 
+/* Whether so much waits already that more of it would be too much. What one turn says to however
+ * many is no reason, as long as the kernel takes it at the end of the turn. */
 static bool is_crowded(const struct port *port, const struct datagram_queue *queue)
 {
-    return queue->bytes.len > port->listener->settings.out_buffer;
+    if (queue == &port->held)
+        return queue->bytes.len > HELD_MAX;
+    return port->blocked &&
+           port->plain.bytes.len + port->out.bytes.len > port->listener->settings.out_buffer;
 }
 
 /* Counts a datagram that will not be sent; true when it is to be dropped. */
@@ -69,6 +77,9 @@ static bool is_dropped(struct peer *peer, const struct datagram_queue *queue, si
     if (len > DATAGRAM_MAX)
         port->counts.send_failed++;
     else if (is_crowded(port, queue))
+        port->counts.crowded++;
+    else if (peer_datagram(peer)->backlog > port->listener->settings.out_buffer &&
+             queue == &port->held)
         port->counts.crowded++;
     else if (!charge(peer, len))
         port->counts.unproven++;

@@ -257,7 +257,9 @@ static void test_no_more_than_out_buffer_waits_for_the_kernel(void **unused)
     fisher_ask(fd, ERRAND_VERIFY, 5);
     refusal = EAGAIN;
     refusals = 1000000;
-    ask_for(fd, 10, 1000, 3);
+    ask_for(fd, 1, 1000, 3);
+    until(pond.listener->port->blocked);
+    ask_for(fd, 9, 1000, 3);
     struct peer *peer = pond.last;
     assert_true(peer_is_full(peer));
     assert_int_equal(peer_backlog(peer), 5000);
@@ -268,6 +270,19 @@ static void test_no_more_than_out_buffer_waits_for_the_kernel(void **unused)
     assert_int_equal(answers(fd), 5);
     assert_int_equal(peer_backlog(peer), 0);
     assert_false(peer_is_full(peer));
+    close(fd);
+}
+
+static void test_one_turn_may_say_any_amount(void **unused)
+{
+    (void)unused;
+    pond_close();
+    pond_open(NULL, small_buffer);
+    int fd = fisher_new();
+    fisher_ask(fd, ERRAND_VERIFY, 5);
+    ask_for(fd, 60, 1000, 3);
+    assert_int_equal(answers(fd), 60);
+    assert_int_equal(pond_counts().crowded, 0);
     close(fd);
 }
 
@@ -415,15 +430,25 @@ static void test_what_waits_is_bounded(void **unused)
     (void)unused;
     pond_close();
     pond_open(NULL, small_buffer);
-    int fd = fisher_new();
+    enum { LENGTH = 60000, MOST = (8 << 20) / LENGTH + 1 };
+    int fd = fisher_new(), peer = fisher_new();
     pond.promise = 1;
-    for (int i = 0; i < 10; i++)
-        fisher_send(fd, ERRAND_AWAIT, 1000);
-    until(pond.receives == 10);
+    fisher_ask(peer, ERRAND_VERIFY, 5);
+    for (int i = 0; i < 10; i++) /* of one peer, as much as it may leave unread */
+        fisher_send(peer, ERRAND_AWAIT, 1000);
+    until(pond.receives == 11);
+    assert_int_equal(peer_backlog(pond.last), 5000);
     assert_int_equal(pond_counts().crowded, 5);
+    for (unsigned i = 0; i < MOST + 5; i++) { /* of all together, 8 MiB */
+        fisher_send(fd, ERRAND_AWAIT, LENGTH);
+        until(pond.receives == 12 + i);
+    }
+    assert_int_equal(pond_counts().crowded, 5 + 5);
     keep(1);
-    assert_int_equal(answers(fd), 5);
+    assert_int_equal(answers(peer), 5);
+    fisher_expect(fd, ERRAND_AWAIT, LENGTH);
     close(fd);
+    close(peer);
 }
 
 static void test_what_waits_at_the_end_is_not_sent(void **unused)
@@ -454,6 +479,7 @@ int main(void)
         TEST(test_an_interrupted_call_is_made_again),
         TEST(test_what_the_kernel_does_not_take_waits_until_it_does),
         TEST(test_no_more_than_out_buffer_waits_for_the_kernel),
+        TEST(test_one_turn_may_say_any_amount),
         TEST(test_a_peer_that_goes_leaves_its_datagrams_to_the_kernel),
         TEST(test_nobody_hears_an_error_of_the_network),
         TEST(test_an_answer_from_an_address_that_has_gone_leaves_from_another),
