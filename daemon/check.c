@@ -3,6 +3,7 @@
 
 #include "base/log_sink.h"
 #include "daemon/access.h"
+#include "daemon/durability.h"
 #include "daemon/entry.h"
 #include "daemon/settings.h"
 #include "transports/listener.h"
@@ -65,7 +66,7 @@ bool check_print(FILE *to, const struct config *config)
     access_print(to, config);
     access_inspect(config, print_warning, to);
     good &= check_log(config);
-    fprintf(to, "memory only: nothing survives a restart\n");
+    durability_check(to, config);
     if (good)
         fprintf(to, "%s: ok\n", config->path);
     return good;

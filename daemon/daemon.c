@@ -1,8 +1,9 @@
 /* daemon: see daemon.h. Owns the loop, the core and the listeners; stands around the way of a
  * message.
  *
- * Order: configuration, log, loop, core, signals, listeners, ready. Backwards at the end, the core
- * before the loop whose wheel it uses. daemon_clear works from any point at which starting failed.
+ * Order: configuration, log, loop, core, signals, store, listeners, ready. Backwards at the end,
+ * the core before the loop whose wheel it uses, and the store before both. daemon_clear works from
+ * any point at which starting failed.
  */
 #include "daemon/daemon.h"
 
@@ -41,7 +42,10 @@ static void on_turn(void *owner, uint64_t mono_ms, int64_t wall_ms)
 
 static bool on_work(void *owner)
 {
-    return broker_work(((struct daemon *)owner)->broker);
+    struct daemon *daemon = owner;
+    bool more = broker_work(daemon->broker);
+    durability_settle(&daemon->durability);
+    return more;
 }
 
 static const struct loop_hooks hooks = {.turn = on_turn, .work = on_work};
@@ -128,6 +132,13 @@ static enum daemon_status watch_signals(struct daemon *daemon)
     return DAEMON_OK;
 }
 
+/* Before anybody may come in: everything stands as it was. */
+static enum daemon_status open_store(struct daemon *daemon)
+{
+    bool open = durability_open(&daemon->durability, daemon->config, daemon->loop, daemon->broker);
+    return open ? DAEMON_OK : DAEMON_FAILED;
+}
+
 static enum daemon_status open_listener(struct daemon *daemon, size_t i, int inherited_fd)
 {
     const struct listener_settings *settings = &daemon->config->listeners[i];
@@ -200,18 +211,25 @@ static void inspect_again(void *owner)
 static void say_figures(void *owner)
 {
     figures_say(owner);
+    durability_say(&((struct daemon *)owner)->durability);
 }
 
-static const struct pulse_hooks pulse_hooks = {.say = say_figures, .inspect = inspect_again};
+static bool is_alive(void *owner, uint64_t patience_us)
+{
+    return durability_is_alive(&((struct daemon *)owner)->durability, patience_us);
+}
+
+static const struct pulse_hooks pulse_hooks = {
+    .say = say_figures, .inspect = inspect_again, .alive = is_alive};
 
 static void announce(struct daemon *daemon)
 {
     const struct process_settings *settings = config_section(daemon->config, "");
-    char status[64];
+    char status[64], promise[DURABILITY_TEXT_SIZE];
     daemon_inspect(daemon);
     pulse_start(&daemon->pulse, daemon->loop, daemon->broker, &daemon->notify,
                 &settings->sys_interval, &pulse_hooks, daemon);
-    log_line(LOG_INFO, "siotd", "memory only: nothing survives a restart");
+    log_line(LOG_INFO, "siotd", "%s", durability_text(daemon->config, promise));
     log_line(LOG_INFO, "siotd", "%s", status_text(daemon, status, sizeof(status)));
     notify_ready(&daemon->notify, status);
 }
@@ -234,7 +252,9 @@ enum daemon_status daemon_start(struct daemon *daemon, const char *path, bool ve
     if (status != DAEMON_OK)
         return status;
     loop_enter(daemon->loop); /* $SYS is published inside a turn, as everything is */
-    status = open_listeners(daemon);
+    status = open_store(daemon);
+    if (status == DAEMON_OK)
+        status = open_listeners(daemon);
     if (status == DAEMON_OK)
         announce(daemon);
     loop_leave(daemon->loop);
@@ -268,18 +288,24 @@ static size_t connections(const struct daemon *daemon)
     return sum;
 }
 
-/* Ends the loop when everybody has gone or the time is over, else looks again soon. */
+/* Ends the loop when everybody has gone and all is written or the time is over, else looks again
+ * soon. */
 static void look_whether_gone(struct timer *timer)
 {
     struct daemon *daemon = timer_owner(timer, struct daemon, stop_timer);
     uint64_t now_ms = loop_now_ms(daemon->loop);
     size_t left = connections(daemon);
-    if (left && now_ms < daemon->stop_by_ms) {
+    bool behind = !durability_hurry(&daemon->durability);
+    if ((left || behind) && now_ms < daemon->stop_by_ms) {
         timer_set(loop_wheel(daemon->loop), timer, now_ms + STOP_LOOK_MS);
         return;
     }
     if (left)
         log_line(LOG_WARNING, "siotd", "%zu connections would not end and are dropped", left);
+    if (behind)
+        log_line(LOG_WARNING, "siotd",
+                 "what the store has not taken is lost; nobody was told it "
+                 "had been kept");
     loop_stop(daemon->loop);
 }
 
@@ -307,6 +333,7 @@ static void clear_loop(struct daemon *daemon)
         listener_close(daemon->listeners[i]);
     for (size_t i = 0; i < daemon->signal_count; i++)
         uv_close((uv_handle_t *)&daemon->signals[i], NULL);
+    durability_close(&daemon->durability);
     if (daemon->broker)
         broker_free(daemon->broker);
     loop_free(daemon->loop);

@@ -4,6 +4,7 @@
 #define SIOTD_DAEMON_DAEMON_H
 
 #include "config/config.h"
+#include "daemon/durability.h"
 #include "daemon/notify.h"
 #include "daemon/pulse.h"
 #include <uv.h>
@@ -14,6 +15,7 @@ enum daemon_status {
     DAEMON_FAILED = 1, /* while starting or running */
     DAEMON_USAGE = 2,
     DAEMON_BAD_CONFIG = 3,
+    DAEMON_STORE_LOST = 70, /* it can no longer be trusted; the process ends on the spot */
 };
 
 struct broker;
@@ -29,6 +31,7 @@ struct daemon {
     struct notify notify;
     struct loop *loop; /* owned, as all that follows */
     struct broker *broker;
+    struct durability durability;
     struct listener **listeners; /* one for each of the configuration's, in its order */
     size_t listener_count;       /* of those that are open */
     struct pulse pulse;

@@ -5,12 +5,14 @@
 #include "daemon/check.h"
 #include "daemon/daemon.h"
 #include "daemon/modules.h"
+#include "daemon/settings.h"
 #include "transports/keylog.h"
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 
 static const char usage[] = "usage: siotd -c FILE [-t] [-v] [--tls-keylog FILE]\n"
+                            "       siotd --verify-store [DIRECTORY] [-c FILE]\n"
                             "       siotd --options | -V | -h\n";
 static const char help[] =
     "\n"
@@ -21,16 +23,19 @@ static const char help[] =
     "  --tls-keylog FILE\n"
     "              append the secrets of all TLS connections to FILE, for debugging: whoever has\n"
     "              that file can read everything\n"
+    "  --verify-store [DIRECTORY]\n"
+    "              look through the store in DIRECTORY, or in data_dir of FILE, without changing\n"
+    "              it, and print what is wrong; exit status 1 when something is\n"
     "  --options   print every option of the configuration and exit\n"
     "  -h          print this and exit\n"
     "\n"
     "SIGHUP reads the configuration again, SIGUSR1 opens the log file again, SIGTERM stops.\n"
-    "Exit status: 0 ok, 1 failure, 2 wrong usage, 3 bad configuration.\n";
+    "Exit status: 0 ok, 1 failure, 2 wrong usage, 3 bad configuration, 70 the store has failed.\n";
 
 struct command {
     const char *path;   /* -c */
     const char *keylog; /* --tls-keylog */
-    bool check, verbose;
+    bool check, verbose, verify;
 };
 
 static void print_mistake(void *to, const char *line)
@@ -44,13 +49,42 @@ static int printed(void)
     return fflush(stdout) == 0 && !ferror(stdout) ? DAEMON_OK : DAEMON_FAILED;
 }
 
-static int check(const char *path)
+/* The configuration, or NULL with every mistake printed. */
+static struct config *load(const char *path)
 {
     struct report report;
     report_init(&report, path);
     struct config *config = config_load(path, modules_schema(), &report);
     report_show(&report, print_mistake, stderr);
     report_clear(&report);
+    return config;
+}
+
+static int verify(const char *folder)
+{
+    bool sound = durability_verify(stdout, folder);
+    int status = printed();
+    return sound ? status : DAEMON_FAILED;
+}
+
+static int verify_configured(const char *path)
+{
+    struct config *config = load(path);
+    if (!config)
+        return DAEMON_BAD_CONFIG;
+    const struct process_settings *settings = config_section(config, "");
+    int status = DAEMON_BAD_CONFIG;
+    if (settings->data_dir)
+        status = verify(settings->data_dir);
+    else
+        fprintf(stderr, "%s: without data_dir there is no store\n", path);
+    config_free(config);
+    return status;
+}
+
+static int check(const char *path)
+{
+    struct config *config = load(path);
     if (!config)
         return DAEMON_BAD_CONFIG;
     bool good = check_print(stdout, config);
@@ -101,9 +135,10 @@ static int print_options(void)
 
 int main(int argc, char **argv)
 {
-    enum { OPTIONS = 256, KEYLOG };
+    enum { OPTIONS = 256, KEYLOG, VERIFY };
     static const struct option longs[] = {{"options", no_argument, NULL, OPTIONS},
                                           {"tls-keylog", required_argument, NULL, KEYLOG},
+                                          {"verify-store", no_argument, NULL, VERIFY},
                                           {"help", no_argument, NULL, 'h'},
                                           {"version", no_argument, NULL, 'V'},
                                           {NULL, 0, NULL, 0}};
@@ -116,6 +151,9 @@ int main(int argc, char **argv)
             break;
         case KEYLOG:
             command.keylog = optarg;
+            break;
+        case VERIFY:
+            command.verify = true;
             break;
         case 't':
             command.check = true;
@@ -134,9 +172,14 @@ int main(int argc, char **argv)
             return DAEMON_USAGE;
         }
     }
+    if (command.verify && optind + 1 == argc)
+        return command.path ? wrong_usage("-c FILE and DIRECTORY exclude each other")
+                            : verify(argv[optind]);
     if (optind < argc)
         return wrong_usage("there is an argument too many");
     if (!command.path)
         return wrong_usage("-c FILE is missing");
+    if (command.verify)
+        return verify_configured(command.path);
     return command.check ? check(command.path) : run(&command);
 }

@@ -9,6 +9,7 @@
 #include "protocols/mqtt/mqtt.h"
 #include "protocols/mqtt_sn/mqtt_sn.h"
 #include "protocols/raw/raw.h"
+#include "store/store.h"
 #include "transports/stacks.h"
 
 static const struct protocol *const protocols[] = {
@@ -18,10 +19,10 @@ static const struct protocol *const protocols[] = {
     &raw_protocol,
 };
 
-enum { PROTOCOLS = sizeof(protocols) / sizeof(protocols[0]), OWN_SECTIONS = 4, STACKS_MAX = 16 };
+enum { PROTOCOLS = sizeof(protocols) / sizeof(protocols[0]), OWN_SECTIONS = 5, STACKS_MAX = 16 };
 
 static const struct option_table *sections[OWN_SECTIONS + PROTOCOLS] = {
-    &process_options, &process_log_options, &access_options, &broker_limit_options};
+    &process_options, &process_log_options, &access_options, &broker_limit_options, &store_options};
 static struct config_name protocol_names[PROTOCOLS], transport_names[STACKS_MAX];
 static struct config_schema schema; /* filled by the first modules_schema, constant from then on */
 

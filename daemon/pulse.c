@@ -1,8 +1,8 @@
 /* pulse: see pulse.h. Stands beside the way of a message.
  *
  * The watchdog is fed four times per period, and only when no turn of the loop took longer than
- * half a period since the last time: one long turn costs one meal, a loop that is slow for good
- * starves. */
+ * half a period since the last time, and no work of the store's thread takes longer than that: one
+ * long turn costs one meal, a loop that is slow for good starves. */
 #include "daemon/pulse.h"
 
 #include "broker/broker.h"
@@ -66,7 +66,7 @@ static void feed_watchdog(struct pulse *pulse)
 {
     uint64_t period_us = pulse->notify->watchdog_us;
     collect_lag(pulse);
-    if (pulse->watchdog_lag_us < period_us / 2)
+    if (pulse->watchdog_lag_us < period_us / 2 && pulse->hooks->alive(pulse->owner, period_us / 2))
         notify_alive(pulse->notify);
     pulse->watchdog_lag_us = 0;
     timer_set(loop_wheel(pulse->loop), &pulse->watchdog,

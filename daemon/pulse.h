@@ -1,7 +1,8 @@
 /* pulse: what the daemon does at regular times: the $SYS tree, a look once a day at what wears out,
  * and a sign of life for the watchdog.
  *
- * All run from the loop's own wheel: a loop that stands still, or crawls, does neither. */
+ * All run from the loop's own wheel: a loop that stands still, or crawls, does neither. The sign of
+ * life is given only while the store's thread gets on, too. */
 #ifndef SIOTD_DAEMON_PULSE_H
 #define SIOTD_DAEMON_PULSE_H
 
@@ -15,6 +16,8 @@ struct loop;
 struct pulse_hooks {
     void (*say)(void *owner);     /* the rest of the $SYS tree, in the same turn */
     void (*inspect)(void *owner); /* once a day; the first time after a day */
+    /* Whether what works beside the loop has got on within that time, microseconds. */
+    bool (*alive)(void *owner, uint64_t patience_us);
 };
 
 struct pulse {

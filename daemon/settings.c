@@ -1,7 +1,28 @@
 /* settings: see settings.h. */
 #include "daemon/settings.h"
 
+#include "daemon/durability.h"
+
+static const char *const durabilities[] = {[DURABILITY_FLUSH] = "flush",
+                                           [DURABILITY_WRITE] = "write",
+                                           [DURABILITY_MEMORY] = "memory",
+                                           NULL};
+
 static const struct option_row process_rows[] = {
+    {.name = "data_dir",
+     .type = OPTION_TEXT,
+     .offset = offsetof(struct process_settings, data_dir),
+     .min = 1,
+     .max = 4000,
+     .path = true,
+     .help = "the folder of what survives a restart (siotd.db); left out: nothing does"},
+    {.name = "durability",
+     .type = OPTION_CHOICE,
+     .offset = offsetof(struct process_settings, durability),
+     .fallback = "flush",
+     .choices = durabilities,
+     .help = "what is acknowledged survives power loss (flush), the process alone (write), or "
+             "nothing, data_dir being left alone (memory)"},
     {.name = "sys_interval",
      .type = OPTION_DURATION,
      .offset = offsetof(struct process_settings, sys_interval),
@@ -60,7 +81,17 @@ struct log_settings process_log(const struct config *config, bool verbose)
     };
 }
 
-void process_check(const struct config *config, const struct node *root, struct report *report)
+static void check_durability(const struct config *config, const struct node *root,
+                             struct report *report)
+{
+    const struct process_settings *settings = config_section(config, "");
+    const struct node *node = node_get(root, "durability");
+    if (node && !settings->data_dir && !node_get(root, "data_dir") &&
+        settings->durability != DURABILITY_MEMORY)
+        report_add(report, node->place, "durability: needs data_dir, where to keep it");
+}
+
+static void check_log(const struct config *config, const struct node *root, struct report *report)
 {
     static const char *const words[] = {"stderr", "syslog", "journal"};
     const struct process_log_settings *settings = config_section(config, "log");
@@ -71,4 +102,10 @@ void process_check(const struct config *config, const struct node *root, struct 
     if (!good)
         report_add(report, node ? node->place : root->place,
                    "to: must be stderr, syslog, journal or an absolute path");
+}
+
+void process_check(const struct config *config, const struct node *root, struct report *report)
+{
+    check_durability(config, root, report);
+    check_log(config, root, report);
 }

@@ -7,6 +7,8 @@
 #include "config/config.h"
 
 struct process_settings {
+    char *data_dir;        /* where the store lies; NULL: nowhere */
+    int durability;        /* enum durability_choice, with data_dir */
     uint64_t sys_interval; /* ms; OPTION_UNLIMITED: never */
 };
 
@@ -21,7 +23,8 @@ extern const struct option_table process_log_options;
 /* What log_open wants to know. `verbose`: debug, whatever the file says. Borrows the text. */
 struct log_settings process_log(const struct config *config, bool verbose);
 
-/* struct config_schema.check: log.to is a word that is known or an absolute path. */
+/* struct config_schema.check: log.to is a word that is known or an absolute path,
+ * and what is to be durable has a place. */
 void process_check(const struct config *config, const struct node *root, struct report *report);
 
 #endif

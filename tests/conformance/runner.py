@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Runs wire transcripts against a live broker.
 
-    runner.py --program build/bin/siotd [--stack tcp|unix] [FILE or FOLDER or word ...]
+    runner.py --program build/bin/siotd [--stack tcp|unix] [--store] [FILE or FOLDER or word ...]
     runner.py --broker mosquitto            checks the transcripts against Debian's Mosquitto
     runner.py --list                        names every transcript and what it proves
     runner.py --coverage                    which clauses are proven, which are not
@@ -47,9 +47,11 @@ class Pool:
         with self._starting[key]:
             if key not in self._brokers:
                 settings, limit, _ = key
+                kept = ("data_dir=data",) if self.options.store else ()
                 try:
                     self._brokers[key] = Broker(
-                        self.options.broker, self.options.program, settings, self.options.stack,
+                        self.options.broker, self.options.program, kept + tuple(settings),
+                        self.options.stack,
                         limit, self.options.slowness)
                 except BrokerError as error:
                     self._brokers[key] = error
@@ -163,7 +165,8 @@ def run(options, transcripts):
     if counts["unplayed"]:
         print(f"{counts['unplayed']} transcripts were not played: their broker had ended")
         counts["failed"] += counts["unplayed"]
-    print(f"{options.broker} over {options.stack}: {counts['skipped']} skipped, "
+    print(f"{options.broker} over {options.stack}{' with a store' if options.store else ''}: "
+          f"{counts['skipped']} skipped, "
           f"{time.monotonic() - started:.1f} s")
     print(f"{counts['passed']} passed, {counts['failed']} failed")
     return 1 if counts["failed"] or not counts["passed"] else 0
@@ -175,6 +178,8 @@ def main():
     parser.add_argument("--broker", choices=["siotd", "mosquitto"], default="siotd")
     parser.add_argument("--program", help="the broker's executable")
     parser.add_argument("--stack", choices=["tcp", "unix"], default="tcp")
+    parser.add_argument("--store", action="store_true",
+                        help="with a store: what is acknowledged has been written")
     parser.add_argument("--version", choices=["3.1", "3.1.1", "5"], help="only this version")
     parser.add_argument("--jobs", type=int, default=24, help="transcripts at the same time")
     parser.add_argument("--slowness", type=float, default=1.0,

@@ -22,7 +22,9 @@ class CommandLine(unittest.TestCase):
             out.write(text)
 
     def test_wrong_usage_is_status_2(self):
-        for arguments in ((), ("-x",), ("-c",), ("-t",), ("-c", self.path, "more"), ("--nonsense",)):
+        for arguments in ((), ("-x",), ("-c",), ("-t",), ("-c", self.path, "more"), ("--nonsense",),
+                          ("--verify-store",), ("--verify-store", "a", "b"),
+                          ("--verify-store", "-c", self.path, "a")):
             status, out, err = run(*arguments)
             self.assertEqual((status, out), (2, ""), arguments)
             self.assertIn("usage: siotd -c FILE", err)

@@ -45,7 +45,8 @@ def with_option(port, section, key, value, psk_file="devices.psk"):
         return config(port, f"anonymous: true\n{key}: {value}" if key != "anonymous"
                       else f"anonymous: {value}")
     if section == "":
-        return config(port, rest=f"{key}: {value}")
+        place = "data_dir: data\n" if key == "durability" else ""
+        return config(port, rest=f"{place}{key}: {value}")
     return config(port, rest=f"{section}:\n  {key}: {value}")
 
 
@@ -158,7 +159,7 @@ class Configuration(unittest.TestCase):
                 if inside and key not in ("level", "format") and ".tls" not in section:
                     sections.setdefault(section, []).append(f"{key}: {inside[end]}")
             port = free_port()
-            rest = "\n".join(sections.pop("")) + "\n"
+            rest = "\n".join(["data_dir: data"] + sections.pop("")) + "\n"
             listener = "\n".join(sections.pop("listeners[]"))
             listener = re.sub(r"anonymous: \w+", "anonymous: true", listener)
             for section, lines in sections.items():

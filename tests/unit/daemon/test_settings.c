@@ -1,11 +1,13 @@
 /* Tests daemon/settings.c. */
+#include "daemon/durability.h"
 #include "daemon/modules.h"
 #include "daemon/settings.h"
 #include "tests/unit/config/expect.h"
 
 #include <stdlib.h>
 
-#define LISTENER "listeners: [{name: a, protocol: mqtt, transport: tcp, bind: '*:1'}]\n"
+#define LISTENER_FLOW "listeners: [{name: a, protocol: mqtt, transport: tcp, bind: '*:1'}]"
+#define LISTENER      LISTENER_FLOW "\n"
 
 static struct report report;
 
@@ -59,12 +61,74 @@ static void verbose_wins_over_the_file(void **state)
     config_free(config);
 }
 
+static const struct process_settings *process_of(const struct config *config)
+{
+    return config_section(config, "");
+}
+
+static struct config *parse_at(const char *path, const char *text)
+{
+    report_init(&report, path);
+    return config_parse(path, slice_of_str(text), modules_schema(), &report);
+}
+
+static void data_dir_is_relative_to_the_configuration(void **state)
+{
+    (void)state;
+    struct config *config = parse_at("/etc/siotd/siotd.yaml", "data_dir: data\n" LISTENER);
+    assert_non_null(config);
+    assert_string_equal(process_of(config)->data_dir, "/etc/siotd/data");
+    assert_int_equal(process_of(config)->durability, DURABILITY_FLUSH);
+    config_free(config);
+    config = parse_at("/etc/siotd/siotd.yaml", "data_dir: /var/lib/siotd\n" LISTENER);
+    assert_string_equal(process_of(config)->data_dir, "/var/lib/siotd");
+    config_free(config);
+    config = parse("data_dir: data\n" LISTENER);
+    assert_string_equal(process_of(config)->data_dir, "data");
+    config_free(config);
+}
+
+static void durability_without_a_place_is_a_mistake(void **state)
+{
+    (void)state;
+    assert_null(parse("durability: write\n" LISTENER));
+    expect_report(&report, "f:1:13: durability: needs data_dir, where to keep it\n");
+    report_clear(&report);
+    struct config *config = parse("durability: memory\n" LISTENER);
+    assert_non_null(config);
+    config_free(config);
+}
+
+static void expect_text(const char *file, const char *wanted)
+{
+    char text[DURABILITY_TEXT_SIZE];
+    struct config *config = parse(file);
+    assert_non_null(config);
+    assert_string_equal(durability_text(config, text), wanted);
+    config_free(config);
+}
+
+static void one_line_says_what_survives_what(void **state)
+{
+    (void)state;
+    expect_text(LISTENER, "memory only: nothing survives a restart");
+    expect_text("{data_dir: /d, durability: memory, " LISTENER_FLOW "}",
+                "memory only: nothing survives a restart");
+    expect_text("data_dir: /d\n" LISTENER,
+                "flush: what is acknowledged survives power loss; kept in /d");
+    expect_text("{data_dir: /d, durability: write, " LISTENER_FLOW "}",
+                "write: what is acknowledged survives the process, not the machine; kept in /d");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_log_goes_to_a_known_place),
         cmocka_unit_test(every_mistake_about_the_log_is_reported_at_once),
         cmocka_unit_test(verbose_wins_over_the_file),
+        cmocka_unit_test(data_dir_is_relative_to_the_configuration),
+        cmocka_unit_test(durability_without_a_place_is_a_mistake),
+        cmocka_unit_test(one_line_says_what_survives_what),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
