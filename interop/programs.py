@@ -81,14 +81,18 @@ class Tools:
         return [PYTHON, "-B", os.path.join(HERE, "paho_python_client.py")]
 
     def mqttjs(self):
-        """MQTT.js lies outside the source tree, fetched once, in the version that package.json says."""
+        return ["node", os.path.join(HERE, "mqttjs_client.js")], self.node("mqtt")
+
+    def node(self, module):
+        """The environment in which node finds a module. They lie outside the source tree, fetched
+        once, in the versions that package.json says."""
         if shutil.which("node") is None or shutil.which("npm") is None:
             raise Skipped("node or npm is not installed")
         folder = os.path.join(self.build, "node")
         os.makedirs(folder, exist_ok=True)
         with open(os.path.join(HERE, "package.json"), encoding="utf-8") as file:
-            wanted = json.load(file)["dependencies"]["mqtt"]
-        if installed_version(folder) != wanted:
+            wanted = json.load(file)["dependencies"][module]
+        if installed_version(folder, module) != wanted:
             shutil.copy(os.path.join(HERE, "package.json"), folder)
             try:
                 result = subprocess.run(["npm", "install", "--no-package-lock", "--no-audit",
@@ -99,16 +103,16 @@ class Tools:
                 said = (result.stderr or result.stdout).decode("utf-8", "replace")
             except subprocess.TimeoutExpired:
                 said = "npm took more than 120 s"
-            if installed_version(folder) != wanted:
+            if installed_version(folder, module) != wanted:
                 why = " ".join(said.split())[-300:]
-                raise Skipped(f"MQTT.js {wanted} cannot be fetched: {why}")
-        return ["node", os.path.join(HERE, "mqttjs_client.js")], \
-            {"NODE_PATH": os.path.join(folder, "node_modules")}
+                raise Skipped(f"{module} {wanted} for node cannot be fetched: {why}")
+        return {"NODE_PATH": os.path.join(folder, "node_modules")}
 
 
-def installed_version(folder):
+def installed_version(folder, module):
     try:
-        with open(os.path.join(folder, "node_modules/mqtt/package.json"), encoding="utf-8") as file:
+        with open(os.path.join(folder, "node_modules", module, "package.json"),
+                  encoding="utf-8") as file:
             return json.load(file)["version"]
     except (OSError, ValueError, KeyError):
         return None
