@@ -194,6 +194,11 @@ uint64_t broker_promise(const struct broker *broker);
 void broker_settle(struct broker *broker);
 bool broker_is_settled(const struct broker *broker);
 
+/* The same for an answer to somebody who is not remembered himself: `session`, when it does not
+ * outlive its connection, or NULL. It has to wait only if the last broker_connect, broker_publish
+ * or broker_publish_as has recorded something: who needs no disk goes on while it is full. */
+uint64_t broker_promise_for(const struct broker *broker, const struct session *session);
+
 /* The highest promise that is kept. It may rise in broker_committed and in broker_work. */
 uint64_t broker_promise_kept(const struct broker *broker);
 

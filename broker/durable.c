@@ -70,6 +70,7 @@ static uint64_t promise(struct durable *d)
         d->seq++;
         d->seq_turn = d->turn;
     }
+    d->records++;
     return d->seq;
 }
 
@@ -117,6 +118,13 @@ uint64_t broker_promise(const struct broker *broker)
 {
     const struct durable *d = &broker->durable;
     return d->seq > d->kept ? d->seq : 0;
+}
+
+uint64_t broker_promise_for(const struct broker *broker, const struct session *session)
+{
+    const struct durable *d = &broker->durable;
+    bool lasts = (session && session->number) || d->records != d->asked_at;
+    return lasts ? broker_promise(broker) : 0;
 }
 
 uint64_t broker_promise_kept(const struct broker *broker)

@@ -49,6 +49,7 @@ struct durable {
     struct map messages;                   /* struct stored_message, by number */
     uint64_t number, number_limit; /* the last one given, and up to where no other run gives any */
     uint64_t seq;                  /* the last promise begun */
+    uint64_t records, asked_at;    /* recorded so far; and before the last connect or publish */
     uint64_t seq_turn;             /* the turn it was begun in */
     uint64_t turn;
     uint64_t kept;       /* the highest one kept */
@@ -71,6 +72,12 @@ void durable_init(struct durable *durable);
 /* Everything, at the daemon's end: what has not been handed over is lost. After all sessions,
  * values and wills are gone. */
 void durable_clear(struct broker *broker);
+
+/* A connect or publish begins: what it records is what its answer waits for. */
+static inline void durable_begin(struct durable *durable)
+{
+    durable->asked_at = durable->records;
+}
 
 /* Whether there is no room: what needs a row of its own is to be refused. */
 bool durable_is_full(const struct broker *broker);

@@ -292,6 +292,7 @@ enum verdict broker_publish(struct broker *broker, struct session *from, struct 
                             .mountpoint = from->mountpoint,
                             .refusable = true,
                             .action = ACTION_PUBLISH};
+    durable_begin(&broker->durable);
     if (m->retain || authority_governs(&broker->authority))
         origin.principal = session_principal(from);
     return publish_for(broker, &origin, m);
@@ -304,6 +305,7 @@ enum verdict broker_publish_as(struct broker *broker, struct principal *who, con
         return VERDICT_DENIED;
     struct origin origin = {
         .principal = who, .mountpoint = mountpoint, .refusable = true, .action = ACTION_PUBLISH};
+    durable_begin(&broker->durable);
     return publish_for(broker, &origin, m);
 }
 

@@ -266,6 +266,7 @@ enum verdict broker_connect(struct broker *broker, const struct connect_request 
                             struct sink *sink, struct session **result, bool *present)
 {
     struct session *session = map_find(&broker->sessions, request->client_id);
+    durable_begin(&broker->durable);
     if (!authorise_connect(&broker->authority, request->identity, request->client_id, NULL) ||
         (session && !authorise_takeover(request->identity, session->identity)))
         return VERDICT_DENIED;

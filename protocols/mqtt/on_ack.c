@@ -13,7 +13,8 @@ static uint64_t promise_of(const struct mqtt_connection *c, enum mqtt_type type,
                            enum mqtt_reason reason)
 {
     bool receipt = type == MQTT_PUBACK || type == MQTT_PUBREC;
-    return receipt && reason >= MQTT_UNSPECIFIED_ERROR ? 0 : broker_promise(c->broker);
+    return receipt && reason >= MQTT_UNSPECIFIED_ERROR ? 0
+                                                       : broker_promise_for(c->broker, c->session);
 }
 
 void mqtt_acknowledge(struct mqtt_connection *c, enum mqtt_type type, uint16_t packet_id,

@@ -139,7 +139,7 @@ bool mqtt_on_subscribe(struct mqtt_connection *c, const struct mqtt_header *head
     struct mqtt_subscription wish;
     while (mqtt_next_subscription(&rest, &wish))
         reasons.at[count++] = (uint8_t)subscribe(c, &wish, s.properties.subscription_identifier);
-    uint64_t promise = broker_promise(c->broker);
+    uint64_t promise = broker_promise_for(c->broker, c->session);
     uint8_t *to = mqtt_room_after(c, size, promise);
     if (to) { /* [MQTT-3.8.4-1] */
         struct writer w = writer_of(to, size);
@@ -167,7 +167,7 @@ bool mqtt_on_unsubscribe(struct mqtt_connection *c, const struct mqtt_header *he
     while (mqtt_next_filter(&rest, &filter)) /* [MQTT-3.10.4-6] */
         reasons.at[count++] =
             (uint8_t)mqtt_unsubscribe_reason(broker_unsubscribe(c->broker, c->session, filter));
-    uint8_t *to = mqtt_room_after(c, size, broker_promise(c->broker));
+    uint8_t *to = mqtt_room_after(c, size, broker_promise_for(c->broker, c->session));
     if (to) { /* [MQTT-3.10.4-4] */
         struct writer w = writer_of(to, size);
         mqtt_encode_unsuback(&w, version, s.packet_id, reasons.at, count, NULL);
