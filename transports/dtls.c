@@ -19,7 +19,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { PATIENCE_S = 32 }; /* what the other end has not acknowledged by then, it never will */
+enum {
+    PATIENCE_S = 32,     /* what the other end has not acknowledged by then, it never will */
+    REPETITION_MS = 250, /* between two answers to a flight that comes again */
+};
 
 static struct dtls_home *home_of(const struct peer *peer)
 {
@@ -239,14 +242,29 @@ static enum datagram_result dtls_expired(struct peer *peer, void *state)
 
 /* ---- records in ---- */
 
+/* One step. A flight of the client's that comes again makes wolfSSL repeat its own at once, and a
+ * client that does the same would keep both busy until the deadline: so not too often. */
+static int accept_step(struct peer *peer, struct dtls *dtls, struct slice record)
+{
+    struct dtls_home *home = home_of(peer);
+    struct dtls_shake *shake = dtls->shake;
+    uint64_t now_ms = peer_now_ms(peer);
+    home->common.tickets.now_ms = now_ms;
+    dtls_home_begin(home, dtls->ssl, record);
+    home->busy = dtls;
+    home->step = tls_inside_step(dtls->ssl);
+    home->muted = shake->repeated_ms && now_ms - shake->repeated_ms < REPETITION_MS;
+    int ret = wolfSSL_accept(dtls->ssl);
+    if (home->emitted && tls_inside_step(dtls->ssl) == home->step)
+        shake->repeated_ms = now_ms;
+    dtls_home_end(home);
+    return ret;
+}
+
 static enum datagram_result shake_hands(struct peer *peer, struct dtls *dtls, struct slice record)
 {
     struct dtls_home *home = home_of(peer);
-    home->common.tickets.now_ms = peer_now_ms(peer);
-    dtls_home_begin(home, dtls->ssl, record);
-    home->busy = dtls;
-    int ret = wolfSSL_accept(dtls->ssl);
-    dtls_home_end(home);
+    int ret = accept_step(peer, dtls, record);
     if (ret == WOLFSSL_SUCCESS) {
         handshake_done(peer, dtls);
         watch(peer, dtls);
@@ -287,6 +305,16 @@ static void heard_from(struct peer *peer, struct dtls *dtls, const struct endpoi
         *dtls->path = (struct dtls_path){.to = *from, .heard = bytes};
 }
 
+/* DTLS 1.2: what comes encrypted before any content is the client's last flight once more, so ours
+ * was lost (RFC 6347 section 4.2.4). What comes in the clear is not asked: it can be from anybody.
+ */
+static void repeat_last(struct dtls_home *home, struct dtls *dtls)
+{
+    if (!dtls->version_13 && dtls->received == 0 &&
+        wolfSSL_dtls_get_current_timeout(dtls->ssl) < PATIENCE_S)
+        repeat(home, dtls);
+}
+
 static enum datagram_result decode(struct peer *peer, struct dtls *dtls, struct slice record,
                                    struct writer *plain)
 {
@@ -297,7 +325,8 @@ static enum datagram_result decode(struct peer *peer, struct dtls *dtls, struct 
     int got = wolfSSL_read(dtls->ssl, plain->at, (int)(plain->end - plain->at));
     int error = got > 0 ? 0 : wolfSSL_get_error(dtls->ssl, got);
     dtls_home_end(home);
-    if (tls_inside_newest(dtls->ssl) > newest)
+    bool authentic = tls_inside_newest(dtls->ssl) > newest;
+    if (authentic)
         heard_from(peer, dtls, &home->from, record.len);
     if (got > 0) {
         writer_claim(plain, (size_t)got);
@@ -305,8 +334,11 @@ static enum datagram_result decode(struct peer *peer, struct dtls *dtls, struct 
         dtls->received++;
         return DATAGRAM_PLAIN;
     }
-    if (error == WOLFSSL_ERROR_WANT_READ)
+    if (error == WOLFSSL_ERROR_WANT_READ) {
+        if (authentic)
+            repeat_last(home, dtls);
         return DATAGRAM_NOTHING;
+    }
     if (error == WOLFSSL_ERROR_ZERO_RETURN)
         return DATAGRAM_END;
     char reason[WOLFSSL_MAX_ERROR_SZ];

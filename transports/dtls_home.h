@@ -23,6 +23,7 @@ struct dtls_shake {
     bool whole;                 /* that hello came in one piece, and so is known: */
     bool extended_master_secret;
     uint64_t deadline_ms, again_ms; /* the end of patience; the next retransmission, 0: none */
+    uint64_t repeated_ms;           /* when the last flight was last repeated unasked by a timer */
 };
 
 /* A peer. */
@@ -56,6 +57,8 @@ struct dtls_home {
     struct writer *answer; /* NULL: nowhere */
     struct slice wire;     /* the record to be read; empty: none */
     bool emitted;
+    unsigned step; /* of the handshake when it began */
+    bool muted;    /* nothing is repeated now */
 
     const struct peer *receiving; /* whose datagram `rest` is what is left of */
     struct slice rest;

@@ -1,13 +1,6 @@
 /* dtls_path: see dtls_path.h. */
 #include "transports/dtls_path.h"
 
-#include <string.h>
-
-bool endpoint_equal(const struct endpoint *a, const struct endpoint *b)
-{
-    return memcmp(a, b, sizeof(*a)) == 0;
-}
-
 bool dtls_path_heard(struct dtls_path *path, size_t bytes)
 {
     path->heard += bytes;

@@ -8,7 +8,7 @@
 #ifndef SIOTD_TRANSPORTS_DTLS_PATH_H
 #define SIOTD_TRANSPORTS_DTLS_PATH_H
 
-#include "transports/datagram_layer.h"
+#include "transports/endpoint.h"
 
 struct dtls_path {
     struct endpoint to;
@@ -16,9 +16,6 @@ struct dtls_path {
 };
 
 enum { PATH_FACTOR = 3 };
-
-/* Whether both are the same address. */
-bool endpoint_equal(const struct endpoint *a, const struct endpoint *b);
 
 /* A newer record of so many bytes came from there. Returns whether that is now where the peer is.
  */

@@ -45,3 +45,8 @@ bool tls_inside_waits(const WOLFSSL *ssl)
 {
     return ssl->dtls13Rtx.rtxRecords != NULL || ssl->dtls13Rtx.seenRecords != NULL;
 }
+
+unsigned tls_inside_step(const WOLFSSL *ssl)
+{
+    return ssl->options.acceptState;
+}

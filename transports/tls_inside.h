@@ -19,4 +19,7 @@ uint64_t tls_inside_newest(const WOLFSSL *ssl);
  * 5.8): a ticket, a KeyUpdate. */
 bool tls_inside_waits(const WOLFSSL *ssl);
 
+/* How far the handshake of a server has come: a number that changes with each step. */
+unsigned tls_inside_step(const WOLFSSL *ssl);
+
 #endif
