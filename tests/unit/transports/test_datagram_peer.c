@@ -201,16 +201,34 @@ static void test_an_idle_peer_is_forgotten(void **unused)
     int a = fisher_new(), b = fisher_new();
     fisher_ask(a, ERRAND_VERIFY, 5);
     fisher_ask(b, ERRAND_KNOWN, 5);
-    for (int i = 0; i < 10; i++) { /* one of them goes on */
-        stage_pass(60);
-        fisher_ask(a, ERRAND_ECHO, 5);
-    }
-    assert_int_equal(count(), 1);
-    assert_string_equal(pond.why, "idle for 0 s");
     until(count() == 0);
     assert_int_equal(pond.closed, 2);
+    assert_string_equal(pond.why, "idle for 0 s");
+    until(!timer_is_set(&pond.listener->port->sweep)); /* there is nobody to look at */
     close(a);
     close(b);
+}
+
+static void test_whoever_was_heard_is_not_idle(void **unused)
+{
+    (void)unused;
+    enum { PEERS = 40 };
+    int fds[PEERS];
+    for (int i = 0; i < PEERS; i++) {
+        fds[i] = fisher_new();
+        fisher_ask(fds[i], ERRAND_VERIFY, 5);
+    }
+    loop_enter(stage.loop);
+    for (int i = 0; i < PEERS; i += 2) /* as if every other one had been silent for long */
+        peer_datagram(pond.peers[i])->heard_ms -= pond.settings.idle_timeout;
+    for (int i = 0; i < 16; i++)
+        datagram_peer_sweep(&pond.listener->port->sweep);
+    loop_leave(stage.loop);
+    assert_int_equal(count(), PEERS / 2);
+    for (int i = 0; i < PEERS; i++)
+        assert_int_equal(pond.peers[i] != NULL, i % 2);
+    for (int i = 0; i < PEERS; i++)
+        close(fds[i]);
 }
 
 static void test_a_peer_that_waits_for_something_is_not_idle(void **unused)
@@ -448,6 +466,7 @@ int main(void)
         TEST(test_a_stop_tells_all_who_are_known),
         TEST(test_whoever_it_is_has_an_endpoint_and_an_address),
         TEST(test_an_idle_peer_is_forgotten),
+        TEST(test_whoever_was_heard_is_not_idle),
         TEST(test_a_peer_that_waits_for_something_is_not_idle),
         TEST(test_idleness_may_be_unlimited),
         TEST(test_the_oldest_of_too_many_unproven_peers_gives_way),
