@@ -31,7 +31,7 @@ static int setup(void **state)
 {
     int error = stage_setup(state);
     struct stage *s = *state;
-    slow = (struct slow_store){.store = {&verbs}};
+    slow = (struct slow_store){.store = {.verbs = &verbs}};
     broker_set_store(s->world.broker, &slow.store);
     broker_restored(s->world.broker);
     return error;
