@@ -133,6 +133,8 @@ static struct session *let_go(struct sn_connection *c, const char *why)
     sn_traffic_clear(c);
     sn_topics_free(c->topics);
     c->topics = NULL;
+    free(c->recent);
+    c->recent = NULL;
     c->session = NULL;
     c->subscribed = 0;
     c->fresh = false;

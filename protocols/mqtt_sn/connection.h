@@ -17,6 +17,7 @@
 enum sn_state { SN_CONNECTING, SN_ACTIVE, SN_ASLEEP, SN_AWAKE };
 
 struct sn_greeting;
+struct sn_recent;
 struct sn_traffic;
 
 struct sn_connection {
@@ -28,6 +29,7 @@ struct sn_connection {
     struct sn_topics *topics;     /* owned; NULL until the first id is given */
     struct sn_traffic *traffic;   /* owned; NULL while nothing waits for the client's answer */
     struct sn_greeting *greeting; /* owned; while connecting */
+    struct sn_recent *recent;     /* from malloc; NULL until a QoS 2 message has come */
     uint64_t heard_ms;            /* when its last datagram came (monotonic) */
     uint64_t woken_ms;            /* when it woke; awake only */
     uint64_t advertised_ms;       /* when ADVERTISE was last sent to it */
@@ -42,7 +44,7 @@ struct sn_connection {
 };
 
 /* Each connection pays for every byte here. */
-_Static_assert(sizeof(struct sn_connection) <= 144, "a connection has grown");
+_Static_assert(sizeof(struct sn_connection) <= 120, "a connection has grown");
 
 static inline bool sn_is_listening(const struct sn_connection *c)
 {

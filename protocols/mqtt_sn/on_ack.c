@@ -2,6 +2,7 @@
  * ignored, except where the other side could not finish without an answer. */
 #include "protocols/mqtt_sn/packets.h"
 
+#include "protocols/mqtt_sn/recent.h"
 #include "protocols/mqtt_sn/traffic.h"
 
 static void note_unknown(const struct sn_connection *c, const struct sn_packet *packet)
@@ -65,7 +66,9 @@ void sn_on_pubrel(struct sn_visit *visit, const struct sn_packet *packet)
 {
     struct sn_connection *c = visit->client;
     struct sn_packet pubcomp = {.type = SN_PUBCOMP, .msg_id = packet->msg_id};
-    if (!session_forget(c->session, packet->msg_id))
+    if (session_forget(c->session, packet->msg_id))
+        sn_recent_released(c->recent, packet->msg_id, peer_now_ms(c->gate->peer));
+    else
         note_unknown(c, packet); /* PUBCOMP was lost: again */
     sn_tell_after(c, &pubcomp);
 }

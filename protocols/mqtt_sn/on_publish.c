@@ -8,6 +8,7 @@
 #include "protocols/mqtt_sn/packets.h"
 
 #include "base/utf8.h"
+#include "protocols/mqtt_sn/recent.h"
 
 #include <stdio.h>
 
@@ -130,7 +131,12 @@ static bool admit(struct sn_connection *c, const struct sn_packet *packet)
 {
     switch (session_received(c->session, packet->msg_id)) {
     case INBOUND_NEW:
-        return true;
+        if (!sn_recent_is_over(c->recent, packet, peer_now_ms(c->gate->peer),
+                               sn_options_of(c->gate)->retry))
+            return true;
+        session_forget(c->session, packet->msg_id);
+        acknowledge(c, packet, 2);
+        return false;
     case INBOUND_DUPLICATE: /* PUBREC has been lost */
         acknowledge(c, packet, 2);
         return false;
@@ -152,6 +158,8 @@ static void publish(struct sn_connection *c, const struct sn_packet *packet, str
     enum sn_code code = sn_code_of(verdict);
     message_end(&message);
     if (code == SN_ACCEPTED) {
+        if (qos == 2)
+            sn_recent_taken(&c->recent, packet);
         acknowledge(c, packet, qos);
         return;
     }

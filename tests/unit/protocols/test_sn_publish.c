@@ -45,6 +45,32 @@ static void messages_of_every_qos_reach_a_subscriber(void **state)
     assert_null(sn_of("to")->traffic);
 }
 
+/* The network has doubled a PUBLISH and one of them is late. */
+static void a_qos_2_message_that_comes_after_its_end_is_not_published_again(void **state)
+{
+    struct sn_stage *stage = *state;
+    struct device *device = sn_client(stage, "one", SN_CLEAN, true);
+    struct sn_packet packet =
+        M(SN_PUBLISH, .flags = QOS(2) | SN_ID_SHORT, .topic_id = 0x6162, .msg_id = 8, STR("x"));
+    for (int i = 0; i < 2; i++) {
+        sn_says(device, packet);
+        sn_hears(device, M(SN_PUBREC, .msg_id = 8));
+        sn_says(device, M(SN_PUBREL, .msg_id = 8));
+        sn_hears(device, M(SN_PUBCOMP, .msg_id = 8));
+    }
+    assert_int_equal(broker_stats(stage->air.broker)->publish_received, 1);
+    packet.text = SLICE("y"); /* the id is used again for another message */
+    sn_says(device, packet);
+    sn_hears(device, M(SN_PUBREC, .msg_id = 8));
+    assert_int_equal(broker_stats(stage->air.broker)->publish_received, 2);
+    sn_says(device, M(SN_PUBREL, .msg_id = 8));
+    sn_hears(device, M(SN_PUBCOMP, .msg_id = 8));
+    air_wait(&stage->air, 10100); /* and later for the same one */
+    sn_says(device, packet);
+    sn_hears(device, M(SN_PUBREC, .msg_id = 8));
+    assert_int_equal(broker_stats(stage->air.broker)->publish_received, 3);
+}
+
 static void predefined_and_short_ids_need_no_register(void **state)
 {
     struct sn_stage *stage = *state;
@@ -390,6 +416,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(messages_of_every_qos_reach_a_subscriber),
+        T(a_qos_2_message_that_comes_after_its_end_is_not_published_again),
         T(predefined_and_short_ids_need_no_register),
         T(ids_that_mean_nothing_are_refused),
         T(a_full_core_says_congestion_and_the_message_may_come_again),
