@@ -15,6 +15,8 @@ static const struct {
     {"passwd", passwd_run, "users and their passwords"},
     {"psk", psk_run, "devices and their pre-shared keys"},
     {"acl", acl_run, "who may do what, and which line says so"},
+    {"pub", pub_run, "publish, by any protocol"},
+    {"sub", sub_run, "subscribe, by any protocol"},
 };
 
 enum { VERB_COUNT = sizeof(verbs) / sizeof(verbs[0]) };

@@ -9,5 +9,8 @@ int passwd_run(int argc, char **argv);
 int psk_run(int argc, char **argv);
 /* What users may do. */
 int acl_run(int argc, char **argv);
+/* A client of the broker. */
+int pub_run(int argc, char **argv);
+int sub_run(int argc, char **argv);
 
 #endif

@@ -35,6 +35,16 @@ static enum verdict unsubscribe(struct raw_connection *c, struct slice filter, u
     return broker_unsubscribe(c->broker, c->session, filter);
 }
 
+/* Who leaves room for it behind his line gets an id at once, to prove his address with. */
+static void welcome(struct raw_connection *c, const struct raw_line *line)
+{
+    struct raw_line answer = {.verb = RAW_OK, .id = raw_wire_id(c, 0)};
+    answer.has_id = line->payload.len && !peer_is_verified(c->peer);
+    if (answer.has_id && raw_size(&answer) > c->heard_len)
+        answer.has_id = false;
+    raw_answer(c, &answer);
+}
+
 void raw_on_subscribe(struct raw_connection *c, const struct raw_line *line)
 {
     bool fresh = !c->session;
@@ -43,7 +53,7 @@ void raw_on_subscribe(struct raw_connection *c, const struct raw_line *line)
         verdict = with_filter(c, line, subscribe);
     if (verdict == VERDICT_OK) {
         raw_subscribed(c);
-        raw_answer(c, &ok);
+        welcome(c, line);
         return;
     }
     raw_refuse(c, raw_verdict_reason(verdict));

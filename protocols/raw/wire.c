@@ -8,7 +8,7 @@ static const struct {
     [RAW_PUB] = {"PUB", true, false, true},      [RAW_SUB] = {"SUB", true, false, true},
     [RAW_UNSUB] = {"UNSUB", true, false, false}, [RAW_PING] = {"PING", false, false, false},
     [RAW_ACK] = {"ACK", false, true, false},     [RAW_BYE] = {"BYE", false, false, false},
-    [RAW_OK] = {"OK", false, false, false},      [RAW_MSG] = {"MSG", true, false, true},
+    [RAW_OK] = {"OK", false, false, true},       [RAW_MSG] = {"MSG", true, false, true},
     [RAW_PONG] = {"PONG", false, false, false},  [RAW_ERR] = {"ERR", false, false, false},
 };
 

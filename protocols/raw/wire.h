@@ -5,7 +5,7 @@
  *
  *   device:  PUB <topic> [retain] [id=N]\n<payload>    SUB <filter> [qos=0|1]    UNSUB <filter>
  *            PING    ACK N    BYE
- *   siotd:   OK    ACK N    MSG <topic> [id=N]\n<payload>    ERR <reason>    PONG    BYE
+ *   siotd:   OK [id=N]    ACK N    MSG <topic> [id=N]\n<payload>    ERR <reason>    PONG    BYE
  *
  * A topic is one word. What cannot stand in a word (a blank, control characters) and '%' itself are
  * written %XX, two hexadecimal digits. The line ends with LF, CR LF or the datagram. */

@@ -426,6 +426,22 @@ static void an_unproven_subscriber_proves_itself_with_the_first_ack(void **state
     assert_int_equal(listener->refused, 0);
 }
 
+static void who_leaves_room_in_sub_can_prove_itself_at_once(void **state)
+{
+    (void)state;
+    struct device *listener = device_new(&air, NULL), *device = device_new(&air, NULL);
+    struct raw_line answer;
+    say(listener, "SUB a\n                    ");
+    assert_int_equal(raw_decode(device_hear(listener), &answer), RAW_GOOD);
+    assert_true(answer.verb == RAW_OK && answer.has_id);
+    acknowledge(listener, answer.id);
+    assert_true(listener->verified);
+    say(device, "PUB a\nx");
+    hears(listener, "MSG a\nx");
+    tell(listener, "SUB a\n                    ", "OK"); /* it has nothing to prove any more */
+    tell(device_new(&air, NULL), "SUB a\n   ", "OK");
+}
+
 static void what_is_kept_for_an_unproven_one_comes_when_it_speaks(void **state)
 {
     (void)state;
@@ -646,6 +662,7 @@ int main(void)
         TEST(the_window_bounds_what_is_under_way),
         TEST(foreign_acks_do_nothing),
         TEST(an_unproven_subscriber_proves_itself_with_the_first_ack),
+        TEST(who_leaves_room_in_sub_can_prove_itself_at_once),
         TEST(what_is_kept_for_an_unproven_one_comes_when_it_speaks),
         TEST(nothing_amplifies),
         TEST(what_a_proven_device_subscribed_to_survives_its_absence),

@@ -89,6 +89,8 @@ static void the_other_verbs_take_what_they_take(void **state)
     faulty("PING x", RAW_BAD_WORD);
     assert_int_equal(good("BYE\r\n").verb, RAW_BYE);
     assert_int_equal(good("OK").verb, RAW_OK);
+    assert_int_equal(good("OK id=5").id, 5);
+    faulty("OK retain", RAW_BAD_WORD);
     assert_int_equal(good("PONG").verb, RAW_PONG);
     assert_int_equal(good("ERR").verb, RAW_ERR);
     equal(good("ERR no such thing").reason, "no such thing");

@@ -1,0 +1,320 @@
+/* secrecy: see secrecy.h. */
+#include "siotctl/secrecy.h"
+
+#include "siotctl/say.h"
+#include "transports/tls_wolfssl.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <wolfssl/error-ssl.h>
+
+struct secrecy {
+    WOLFSSL_CTX *profile;
+    WOLFSSL *ssl;
+    const struct order *order;
+    int fd, error;
+    bool stream, told; /* why it cannot be made has been said */
+    char why[160];
+};
+
+static const struct {
+    const char *name;
+    int number;
+} groups[] = {
+    {"X25519MLKEM768", WOLFSSL_X25519MLKEM768}, {"X25519", WOLFSSL_ECC_X25519},
+    {"P-256", WOLFSSL_ECC_SECP256R1},           {"P-384", WOLFSSL_ECC_SECP384R1},
+    {"P-521", WOLFSSL_ECC_SECP521R1},
+};
+
+int secrecy_group(const char *name)
+{
+    for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
+        if (strcmp(groups[i].name, name) == 0)
+            return groups[i].number;
+    return 0;
+}
+
+/* ---- the socket ---- */
+
+static int give(WOLFSSL *ssl, char *to, int size, void *of)
+{
+    const struct secrecy *s = of;
+    (void)ssl;
+    ssize_t got = recv(s->fd, to, (size_t)size, 0);
+    if (got > 0)
+        return (int)got;
+    if (got == 0)
+        return s->stream ? WOLFSSL_CBIO_ERR_CONN_CLOSE : WOLFSSL_CBIO_ERR_WANT_READ;
+    if (errno == EAGAIN || errno == EINTR)
+        return WOLFSSL_CBIO_ERR_WANT_READ;
+    return errno == ECONNRESET ? WOLFSSL_CBIO_ERR_CONN_RST : WOLFSSL_CBIO_ERR_GENERAL;
+}
+
+static int take(WOLFSSL *ssl, char *from, int size, void *of)
+{
+    const struct secrecy *s = of;
+    (void)ssl;
+    ssize_t sent = send(s->fd, from, (size_t)size, MSG_NOSIGNAL);
+    if (sent >= 0)
+        return (int)sent;
+    if (errno == EAGAIN || errno == EINTR)
+        return WOLFSSL_CBIO_ERR_WANT_WRITE;
+    return WOLFSSL_CBIO_ERR_GENERAL;
+}
+
+/* ---- pre-shared keys ---- */
+
+static unsigned give_key(WOLFSSL *ssl, const char *hint, char *identity, unsigned identity_size,
+                         unsigned char *key, unsigned key_size)
+{
+    const struct order *order = wolfSSL_get_psk_callback_ctx(ssl);
+    (void)hint;
+    if (order->psk_len > key_size || strlen(order->psk_identity) >= identity_size)
+        return 0;
+    snprintf(identity, identity_size, "%s", order->psk_identity);
+    memcpy(key, order->psk, order->psk_len);
+    return (unsigned)order->psk_len;
+}
+
+static unsigned give_key_13(WOLFSSL *ssl, const char *hint, char *identity, unsigned identity_size,
+                            unsigned char *key, unsigned key_size, const char **suite)
+{
+    *suite = "TLS13-AES128-GCM-SHA256";
+    return give_key(ssl, hint, identity, identity_size, key, key_size);
+}
+
+/* ---- making one ---- */
+
+static WOLFSSL_METHOD *method(const struct order *order, bool stream)
+{
+    if (order->version == 12)
+        return stream ? wolfTLSv1_2_client_method() : wolfDTLSv1_2_client_method();
+    if (order->version == 13)
+        return stream ? wolfTLSv1_3_client_method() : wolfDTLSv1_3_client_method();
+    return stream ? wolfTLS_client_method() : wolfDTLS_client_method();
+}
+
+static bool not_readable(struct secrecy *s, const char *path, const char *what)
+{
+    say_failed("%s: %s", path, what);
+    s->told = true;
+    return false;
+}
+
+static bool load(struct secrecy *s)
+{
+    WOLFSSL_CTX *profile = s->profile;
+    const struct order *order = s->order;
+    if (order->ca && wolfSSL_CTX_load_verify_locations(profile, order->ca, NULL) != WOLFSSL_SUCCESS)
+        return not_readable(s, order->ca, "no certificates of an authority can be read from it");
+    if (!order->certificate)
+        return true;
+    if (wolfSSL_CTX_use_certificate_chain_file(profile, order->certificate) != WOLFSSL_SUCCESS)
+        return not_readable(s, order->certificate, "no certificate can be read from it");
+    if (wolfSSL_CTX_use_PrivateKey_file(profile, order->key, WOLFSSL_FILETYPE_PEM) !=
+            WOLFSSL_SUCCESS ||
+        wolfSSL_CTX_check_private_key(profile) != WOLFSSL_SUCCESS)
+        return not_readable(s, order->key, "is not the key of the certificate");
+    return true;
+}
+
+/* Whom the certificate has to name. */
+static bool expect_name(struct secrecy *s)
+{
+    struct in6_addr address;
+    const char *host = s->order->host;
+    bool is_address =
+        inet_pton(AF_INET, host, &address) == 1 || inet_pton(AF_INET6, host, &address) == 1;
+    if (!is_address)
+        wolfSSL_UseSNI(s->ssl, WOLFSSL_SNI_HOST_NAME, host, (unsigned short)strlen(host));
+    if (s->order->insecure || s->order->psk_identity)
+        return true;
+    if (is_address)
+        return wolfSSL_check_ip_address(s->ssl, host) == WOLFSSL_SUCCESS;
+    if (wolfSSL_check_domain_name(s->ssl, host) == WOLFSSL_SUCCESS)
+        return true;
+    return not_readable(s, host, "no certificate can be held to this name; say it in full");
+}
+
+/* A first ClientHello must fit one datagram (RFC 9147 section 5.2), so who begins with a large
+ * key share lets the server ask for it. */
+static bool choose_groups(struct secrecy *s)
+{
+    const struct order *order = s->order;
+    int chosen[ORDER_GROUPS];
+    if (order->group_count == 0)
+        return true;
+    memcpy(chosen, order->groups, sizeof(chosen));
+    if (wolfSSL_set_groups(s->ssl, chosen, order->group_count) != WOLFSSL_SUCCESS)
+        return false;
+    if (order->version == 12)
+        return true;
+    if (!s->stream && chosen[0] == WOLFSSL_X25519MLKEM768)
+        return wolfSSL_NoKeyShares(s->ssl) == WOLFSSL_SUCCESS;
+    return wolfSSL_UseKeyShare(s->ssl, (unsigned short)chosen[0]) == WOLFSSL_SUCCESS;
+}
+
+static bool fit_datagrams(struct secrecy *s)
+{
+    wolfSSL_dtls_set_using_nonblock(s->ssl, 1);
+    if (s->order->mtu &&
+        wolfSSL_dtls_set_mtu(s->ssl, (unsigned short)s->order->mtu) != WOLFSSL_SUCCESS)
+        return false;
+    return !s->order->connection_id || wolfSSL_dtls_cid_use(s->ssl) == WOLFSSL_SUCCESS;
+}
+
+static bool prepare(struct secrecy *s)
+{
+    const struct order *order = s->order;
+    wolfSSL_CTX_SetIORecv(s->profile, give);
+    wolfSSL_CTX_SetIOSend(s->profile, take);
+    wolfSSL_CTX_set_verify(
+        s->profile,
+        order->insecure || order->psk_identity ? WOLFSSL_VERIFY_NONE : WOLFSSL_VERIFY_PEER, NULL);
+    if (!load(s))
+        return false;
+    s->ssl = wolfSSL_new(s->profile);
+    if (!s->ssl)
+        return false;
+    wolfSSL_SetIOReadCtx(s->ssl, s);
+    wolfSSL_SetIOWriteCtx(s->ssl, s);
+    if (order->psk_identity) {
+        wolfSSL_set_psk_client_callback(s->ssl, give_key);
+        wolfSSL_set_psk_client_tls13_callback(s->ssl, give_key_13);
+        wolfSSL_set_psk_callback_ctx(s->ssl, (void *)order);
+        wolfSSL_set_cipher_list(s->ssl, "TLS13-AES128-GCM-SHA256:ECDHE-PSK-AES128-GCM-SHA256:"
+                                        "PSK-AES128-GCM-SHA256:PSK-AES128-CCM-8");
+    }
+    return expect_name(s) && choose_groups(s) && (s->stream || fit_datagrams(s));
+}
+
+struct secrecy *secrecy_new(const struct order *order, bool stream, int fd)
+{
+    struct secrecy *s = calloc(1, sizeof(*s));
+    if (!s)
+        return NULL;
+    *s = (struct secrecy){.order = order, .stream = stream, .fd = fd};
+    wolfSSL_Init();
+    s->profile = wolfSSL_CTX_new(method(order, stream));
+    if (!s->profile || !prepare(s)) {
+        if (!s->told)
+            say_failed("TLS cannot be set up as asked for");
+        secrecy_free(s);
+        return NULL;
+    }
+    return s;
+}
+
+void secrecy_free(struct secrecy *s)
+{
+    if (!s)
+        return;
+    wolfSSL_free(s->ssl);
+    wolfSSL_CTX_free(s->profile);
+    wolfSSL_Cleanup();
+    free(s);
+}
+
+/* ---- using it ---- */
+
+/* The alerts (RFC 8446 section 6) that a broker has reason to send. */
+static const char *alert_name(int code)
+{
+    switch (code) {
+    case 40:
+        return "there is nothing that both of us can use";
+    case 42:
+        return "the certificate is not accepted";
+    case 44:
+        return "the certificate has been revoked";
+    case 45:
+        return "the certificate has expired";
+    case 48:
+        return "it does not know who has signed the certificate";
+    case 49:
+        return "access is denied";
+    case 51:
+        return "what proves the key is wrong";
+    case 70:
+        return "it does not speak this version of TLS";
+    case 71:
+        return "what was offered is not safe enough";
+    case 115:
+        return "it does not know that identity";
+    case 116:
+        return "it wants a certificate";
+    default:
+        return "something else is wrong";
+    }
+}
+
+/* Whether it only waits; else notes why it is over. */
+static bool only_waits(struct secrecy *s, int result)
+{
+    WOLFSSL_ALERT_HISTORY history;
+    s->error = wolfSSL_get_error(s->ssl, result);
+    if (s->error == WOLFSSL_ERROR_WANT_READ || s->error == WOLFSSL_ERROR_WANT_WRITE)
+        return true;
+    if (wolfSSL_get_alert_history(s->ssl, &history) == WOLFSSL_SUCCESS &&
+        history.last_rx.code > 0 && history.last_rx.level == 2)
+        snprintf(s->why, sizeof(s->why), "the broker says: %s (alert %d)",
+                 alert_name(history.last_rx.code), history.last_rx.code);
+    else if (s->error == WOLFSSL_ERROR_ZERO_RETURN)
+        snprintf(s->why, sizeof(s->why), "the broker has closed the connection");
+    else
+        snprintf(s->why, sizeof(s->why), "%s",
+                 wolfSSL_ERR_reason_error_string((unsigned long)s->error));
+    return false;
+}
+
+int secrecy_shake(struct secrecy *s)
+{
+    int result = wolfSSL_connect(s->ssl);
+    if (result == WOLFSSL_SUCCESS)
+        return 1;
+    return only_waits(s, result) ? 0 : -1;
+}
+
+uint64_t secrecy_wait_ms(struct secrecy *s)
+{
+    return s->stream ? 60000 : 1000 * (uint64_t)wolfSSL_dtls_get_current_timeout(s->ssl);
+}
+
+int secrecy_late(struct secrecy *s)
+{
+    if (s->stream || wolfSSL_dtls_got_timeout(s->ssl) == WOLFSSL_SUCCESS)
+        return 0;
+    return only_waits(s, -1) ? 0 : -1;
+}
+
+int secrecy_receive(struct secrecy *s, uint8_t *room, size_t size, size_t *got)
+{
+    int result = wolfSSL_read(s->ssl, room, (int)size);
+    if (result > 0) {
+        *got = (size_t)result;
+        return 1;
+    }
+    return only_waits(s, result) ? 0 : -1;
+}
+
+ssize_t secrecy_send(struct secrecy *s, struct slice bytes)
+{
+    int result = wolfSSL_write(s->ssl, bytes.at, (int)bytes.len);
+    if (result > 0)
+        return result;
+    return only_waits(s, result) ? 0 : -1;
+}
+
+void secrecy_goodbye(struct secrecy *s)
+{
+    wolfSSL_shutdown(s->ssl);
+}
+
+const char *secrecy_why(const struct secrecy *s)
+{
+    return s->why;
+}
