@@ -197,29 +197,23 @@ void durability_say(const struct durability *durability)
         return;
     store_count(durability->store, &counts);
     const struct {
+        struct slice of;
         const char *name;
         uint64_t value;
     } values[] = {
-        {"batches", counts.batches},
-        {"changes", counts.changes},
-        {"commit_last_us", counts.commit_last_us},
-        {"commit_max_us", counts.commit_max_us},
-        {"commit_p50_us", counts.commit_p50_us},
-        {"commit_p99_us", counts.commit_p99_us},
-        {"batch_last", counts.batch_last},
-        {"batch_max", counts.batch_max},
-        {"file_bytes", counts.file_bytes},
-        {"wal_bytes", counts.wal_bytes},
-        {"fetches", counts.fetches},
-        {"fetched", counts.fetched},
-        {"refused", counts.refused},
-        {"full", counts.full},
-        {"damaged_rows", counts.damaged_rows},
-        {"set_aside", counts.set_aside},
-        {"salvaged", counts.salvaged},
+        {SLICE("commit"), "p50_us", counts.commit_p50_us},
+        {SLICE("commit"), "p99_us", counts.commit_p99_us},
+        {SLICE("commit"), "maximum_us", counts.commit_max_us},
+        {SLICE("commit"), "refused", counts.refused},
+        {SLICE("file"), "bytes", counts.file_bytes},
+        {SLICE("log"), "bytes", counts.wal_bytes},
+        {SLICE("rows"), "fetched", counts.fetched},
+        {SLICE("rows"), "damaged", counts.damaged_rows},
+        {SLICE("rows"), "salvaged", counts.salvaged},
+        {SLICE_EMPTY, "set_aside", counts.set_aside},
     };
     for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
-        broker_say(durability->broker, "store", SLICE_EMPTY, values[i].name,
+        broker_say(durability->broker, "store", values[i].of, values[i].name,
                    (int64_t)values[i].value);
 }
 

@@ -370,8 +370,9 @@ class Durability(unittest.TestCase):
 
     def test_sys_tells_of_the_store(self):
         with self.start(), self.device("s", clean=True) as device:
-            device.subscribe("$SYS/broker/store/batches", qos=0)
-            self.assertRegex(device.message(), rb"^\d+$")
+            for name in ("batches", "commit/p99_us", "file/bytes", "set_aside"):
+                device.subscribe(f"$SYS/broker/store/{name}", qos=0)
+                self.assertRegex(device.message(), rb"^\d+$", name)
 
     # --- a disk that is broken, or full ---
 
