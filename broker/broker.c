@@ -1,6 +1,7 @@
 /* broker: birth, time and housekeeping of the core; see broker.h. */
 #include "broker/core.h"
 #include "broker/note.h"
+#include "broker/paging.h"
 #include <stdlib.h>
 
 enum {
@@ -14,6 +15,7 @@ static void housekeeping(struct timer *timer)
 {
     struct broker *broker = timer_owner(timer, struct broker, housekeeping);
     retained_sweep(broker, SWEEP_BUDGET);
+    paging_retry(broker);
     /* The pool remembers a burst for a while, not for ever. */
     uint32_t surplus = broker->free_outgoing_count / 2;
     while (surplus--) {

@@ -48,7 +48,8 @@ struct broker {
     struct timer housekeeping;
     struct list free_outgoing; /* pool */
     uint32_t free_outgoing_count;
-    uint32_t hand_ons; /* outbox.c: a number for each time a session hands on */
+    uint64_t queued_memory; /* bytes of queued messages that are in memory */
+    uint32_t hand_ons;      /* outbox.c: a number for each time a session hands on */
     struct sys sys;
 };
 

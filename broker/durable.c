@@ -5,6 +5,7 @@
  * of their promises; `hard_from` is not above the promise of anything hard, or written into the
  * batch that is being gathered. */
 #include "broker/durable_rows.h"
+#include "broker/paging.h"
 #include <stdlib.h>
 
 enum {
@@ -32,6 +33,9 @@ void durable_init(struct durable *d)
     list_init(&d->sessions);
     list_init(&d->ended);
     list_init(&d->sealing);
+    list_init(&d->pageable);
+    list_init(&d->fetching);
+    list_init(&d->ghosts);
     durable_rows_init(d);
     timer_init(&d->timer, woken);
 }
@@ -47,6 +51,7 @@ void durable_clear(struct broker *broker)
         o->keep = KEEP_NOT;
         outgoing_free(broker, o);
     }
+    paging_clear(broker);
     durable_rows_clear(d);
 }
 
@@ -81,7 +86,7 @@ static void mark_hard(struct durable *d, uint64_t seq)
         d->hard_from = seq;
 }
 
-static void mark_lazy(struct broker *broker)
+void durable_lazy(struct broker *broker)
 {
     struct durable *d = &broker->durable;
     if (!d->lazy_ms)
@@ -159,7 +164,7 @@ void durable_session(struct session *session, bool hard)
     if (hard)
         mark_hard(d, promise(d));
     else
-        mark_lazy(session->broker);
+        durable_lazy(session->broker);
 }
 
 void durable_will_fired(struct session *session)
@@ -173,8 +178,11 @@ void durable_session_end(struct session *session)
 {
     struct broker *broker = session->broker;
     if (is_on(session) && session->stored) {
-        durable_rows_end_session(&broker->durable, session->number);
-        mark_lazy(broker);
+        if (paging_haunt(session))
+            durable_rows_over(session);
+        else
+            durable_rows_end_session(&broker->durable, session->number);
+        durable_lazy(broker);
     }
     if (is_on(session) && session->inbound)
         broker->durable.owed -= session->inbound->count;
@@ -358,7 +366,7 @@ void durable_outgoing(struct session *session, struct outgoing *o)
         o->keep = KEEP_CHANGED;
         o->recorded_ms = (uint32_t)session->broker->mono_ms;
         list_append(&d->changed, &o->record);
-        mark_lazy(session->broker);
+        durable_lazy(session->broker);
         return;
     case KEEP_HARD: /* it is written as it will be then */
         if (urgent) {
@@ -404,7 +412,7 @@ bool durable_forget(struct broker *broker, struct outgoing *o)
     }
     o->keep = KEEP_GONE;
     list_append(&d->gone, &o->record);
-    mark_lazy(broker);
+    durable_lazy(broker);
     return true;
 }
 
@@ -455,7 +463,7 @@ static void hand_over(struct broker *broker)
     d->lasting = d->pull = false;
     d->lazy_ms = 0;
     if (!list_empty(&d->changed))
-        mark_lazy(broker);
+        durable_lazy(broker);
     if (d->under_way.count == 0) { /* it was all over before it was written */
         d->under_from = 0;
         return;
@@ -523,6 +531,7 @@ void durable_work(struct broker *broker)
         return;
     keep_promises(d);
     send_sealed(broker);
+    paging_ask(broker);
     if (d->state == DURABLE_STUCK && broker->mono_ms >= d->retry_ms)
         start_commit(broker);
     if (d->state == DURABLE_IDLE && is_due(broker)) {
@@ -570,6 +579,7 @@ void broker_committed(struct broker *broker, enum commit_outcome outcome)
         durable_rows_release(&d->under_way);
         d->state = DURABLE_IDLE;
         d->under_from = 0;
+        paging_work(broker);
         break;
     case COMMIT_FULL:
         d->state = DURABLE_STUCK;

@@ -45,6 +45,8 @@ struct durable {
     struct list sessions;                  /* whose rows have changed, by record */
     struct list ended;                     /* struct ended: sessions whose rows go */
     struct list sealing;                   /* outboxes whose QoS 2 messages wait for promises */
+    struct list pageable, fetching;        /* outboxes; see paging.c */
+    struct list ghosts;                    /* struct ghost; see paging.c */
     struct map retained;                   /* struct retained_change, by topic */
     struct map messages;                   /* struct stored_message, by number */
     uint64_t number, number_limit; /* the last one given, and up to where no other run gives any */
@@ -68,6 +70,7 @@ struct durable {
     struct timer timer;
 };
 
+/* Nothing recorded, no store. */
 void durable_init(struct durable *durable);
 /* Everything, at the daemon's end: what has not been handed over is lost. After all sessions,
  * values and wills are gone. */
@@ -91,6 +94,9 @@ uint64_t durable_number(struct broker *broker);
 /* The session is to survive from now on, with all it has; it has no number yet. False when out of
  * memory: nothing has happened. */
 bool durable_adopt(struct session *session);
+/* Something has been recorded that nobody waits for. */
+void durable_lazy(struct broker *broker);
+
 /* Its row has changed; hard when somebody waits for it. Nothing when it is not durable. */
 void durable_session(struct session *session, bool hard);
 /* Its will has gone out: that, and the messages that come of it, are one batch. */

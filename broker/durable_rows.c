@@ -225,7 +225,7 @@ static struct record_will record_of_will(const struct will *will)
                                 .expires = will->expires};
 }
 
-static bool put_session(struct durable *d, struct session *session)
+static bool put_session(struct durable *d, struct session *session, bool over)
 {
     struct record_session record = {.client_id = session_key(session),
                                     .mountpoint = slice_of_str(session->mountpoint),
@@ -236,7 +236,8 @@ static bool put_session(struct durable *d, struct session *session)
                                     .expiry_s = session->expiry_s,
                                     .window = session->window,
                                     .inbound_maximum = session->inbound_maximum,
-                                    .has_will = session->will != NULL};
+                                    .has_will = session->will != NULL,
+                                    .over = over};
     if (session->will)
         record.will = record_of_will(session->will);
     struct writer w;
@@ -248,6 +249,12 @@ static bool put_session(struct durable *d, struct session *session)
     body_end(d, change, &w);
     session->stored = true;
     return true;
+}
+
+void durable_rows_over(struct session *session)
+{
+    /* Without memory a restart finds it expired, or replaced. */
+    (void)put_session(&session->broker->durable, session, true);
 }
 
 bool durable_rows_subscription(struct durable *d, uint64_t session, struct slice filter,
@@ -458,6 +465,24 @@ static bool put_gone(struct broker *broker, struct outgoing *o)
     return true;
 }
 
+bool durable_rows_unqueue(struct broker *broker, uint64_t session, uint64_t number,
+                          uint64_t message)
+{
+    struct durable *d = &broker->durable;
+    struct stored_message *stored = durable_message(d, message);
+    if (!has_room(d, 2))
+        return false;
+    struct row_change *change = append(d, ROW_QUEUED_END);
+    change->session = session;
+    change->number = number;
+    if (stored)
+        unname(d, stored);
+    else if (message)
+        append(d, ROW_MESSAGE_END)->message = message;
+    durable_lazy(broker);
+    return true;
+}
+
 /* ---- retained values ---- */
 
 bool durable_rows_retain(struct durable *d, struct slice topic, const struct message *former,
@@ -546,7 +571,7 @@ static bool put_sessions(struct durable *d)
 {
     struct list *link;
     while ((link = list_first(&d->sessions)) != NULL) {
-        if (!put_session(d, list_item(link, struct session, record)))
+        if (!put_session(d, list_item(link, struct session, record), false))
             return false;
         list_remove(link);
     }

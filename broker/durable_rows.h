@@ -29,6 +29,12 @@ bool durable_rows_retain(struct durable *durable, struct slice topic, const stru
 /* Numbers up to a new limit are taken. */
 void durable_rows_reserve_numbers(struct durable *durable);
 
+/* A row that is only in the store goes, and the message it names with its last one. */
+bool durable_rows_unqueue(struct broker *broker, uint64_t session, uint64_t number,
+                          uint64_t message);
+/* The session has ended, and its rows are being cleared away: no restart brings it back. */
+void durable_rows_over(struct session *session);
+
 /* Whether the store has, or will have, a row of it. */
 bool durable_rows_has_row(const struct outgoing *outgoing);
 /* Writes it as it is now and takes it from its list. */

@@ -24,8 +24,10 @@ struct broker_limits {
     uint64_t topic_length;    /* bytes of a topic name or filter */
     uint64_t sessions;        /* online and offline, whole broker */
     uint64_t queued_total;    /* bytes, as queued_bytes, of all sessions together */
-    uint64_t filter_nodes;    /* levels of all filters, each counted once where they share them */
-    uint64_t retained_nodes;  /* levels of all retained topics, likewise */
+    uint64_t
+        queued_memory;     /* and of those in memory; the rest only in the store, if there is one */
+    uint64_t filter_nodes; /* levels of all filters, each counted once where they share them */
+    uint64_t retained_nodes;    /* levels of all retained topics, likewise */
     uint64_t retained_messages; /* whole broker */
     uint64_t retained_bytes;    /* topic and payload bytes of those */
     uint64_t retained_per_turn; /* replayed to one session per turn of the loop */

@@ -7,14 +7,15 @@
  * bound. */
 #include "broker/outbox.h"
 #include "broker/core.h"
-#include "broker/record.h"
+#include "broker/outbox_parts.h"
+#include "broker/paging.h"
 #include <stdlib.h>
 
 enum { POOL_MOST = 4096 };
 
 /* ---- the pool ---- */
 
-static struct outgoing *outgoing_new(struct broker *broker)
+struct outgoing *outgoing_new(struct broker *broker)
 {
     struct list *link = list_first(&broker->free_outgoing);
     if (!link)
@@ -75,7 +76,7 @@ static struct outgoing *outgoing_of(struct broker *broker, const struct delivery
 
 /* ---- room ---- */
 
-static struct outbox *outbox_of(struct session *session)
+struct outbox *outbox_of(struct session *session)
 {
     struct outbox *box = session->outbox;
     if (box)
@@ -88,6 +89,9 @@ static struct outbox *outbox_of(struct session *session)
     list_init(&box->resend);
     list_init(&box->inflight);
     list_init(&box->sealing);
+    list_init(&box->tail);
+    list_init(&box->pageable);
+    list_init(&box->fetching);
     list_init(&box->sealing_boxes);
     inflight_init(&box->ids);
     box->session = session;
@@ -97,8 +101,9 @@ static struct outbox *outbox_of(struct session *session)
 bool outbox_is_open(const struct session *session)
 {
     const struct outbox *box = session->outbox;
-    return session->sink && (!box || (list_empty(&box->queue) && list_empty(&box->resend) &&
-                                      box->outstanding < session_window(session)));
+    return session->sink &&
+           (!box || (list_empty(&box->queue) && list_empty(&box->resend) &&
+                     box->paged.messages == 0 && box->outstanding < session_window(session)));
 }
 
 /* Whether a message of that size may join those that wait. A queue takes at least one, however
@@ -144,11 +149,12 @@ static void count(uint64_t *messages, uint64_t *bytes, size_t size, bool more)
     }
 }
 
-static void count_queued(struct session *session, const struct outgoing *o, bool more)
+void outbox_count(struct session *session, const struct outgoing *o, bool more)
 {
     struct outbox *box = session->outbox;
     struct stats *stats = &session->broker->stats;
     size_t size = message_size(o->message);
+    session->broker->queued_memory += more ? size : -size;
     count(&stats->queued_messages, &stats->queued_bytes, size, more);
     count(&box->queued.messages, &box->queued.bytes, size, more);
     if (o->qos == 0)
@@ -158,17 +164,19 @@ static void count_queued(struct session *session, const struct outgoing *o, bool
 static void queue(struct session *session, struct outgoing *o)
 {
     struct outbox *box = session->outbox;
-    list_append(o->qos ? &box->queue : &box->queue_qos0, &o->link);
-    count_queued(session, o, true);
-    if (session->number)
+    struct list *waiting = box->paged.messages ? &box->tail : &box->queue;
+    list_append(o->qos ? waiting : &box->queue_qos0, &o->link);
+    outbox_count(session, o, true);
+    if (session->number) {
         durable_outgoing(session, o);
+        paging_consider(session);
+    }
 }
 
-/* Takes it from the list it is in, which is one of the queues or not. */
-static void leave(struct session *session, struct outgoing *o, bool queued)
+void outbox_leave(struct session *session, struct outgoing *o, bool queued)
 {
     if (queued)
-        count_queued(session, o, false);
+        outbox_count(session, o, false);
     list_remove(&o->link);
 }
 
@@ -187,7 +195,7 @@ static bool make_room(struct session *session, size_t size)
         return false;
     while (box && !fits(session->broker, box->queued, size)) {
         struct outgoing *oldest = list_item(box->queue_qos0.next, struct outgoing, link);
-        leave(session, oldest, true);
+        outbox_leave(session, oldest, true);
         drop(session, oldest, DROP_QUEUE_FULL);
     }
     return true;
@@ -361,7 +369,7 @@ static bool pump_list(struct session *session, struct list *from, bool queued)
         enum attempt outcome = attempt(session, o);
         if (outcome == LATER)
             return false;
-        leave(session, o, queued);
+        outbox_leave(session, o, queued);
         settle(session, o, outcome);
     }
     return true;
@@ -381,6 +389,8 @@ void session_pump(struct session *session)
                (list_empty(&box->sealing) || pump_sealed(session)) &&
                pump_list(session, &box->queue, true);
         done = !session->stalled && pump_list(session, &box->queue_qos0, true) && done;
+        if (box->paged.messages)
+            paging_fetch(session);
     }
     if (done && session->replay)
         replay_wake(session);
@@ -389,7 +399,8 @@ void session_pump(struct session *session)
 bool session_has_waiting(const struct session *session)
 {
     const struct outbox *box = session->outbox;
-    return session->replay || (box && (!list_empty(&box->resend) || !list_empty(&box->queue) ||
+    return session->replay || (box && (!list_empty(&box->resend) || !list_empty(&box->sealing) ||
+                                       box->paged.messages || !list_empty(&box->queue) ||
                                        !list_empty(&box->queue_qos0)));
 }
 
@@ -467,8 +478,7 @@ bool session_acknowledged(struct session *session, uint16_t packet_id, enum ackn
 
 /* ---- connections end and begin ---- */
 
-/* A session that waits for nothing needs no outbox. */
-static void trim(struct session *session)
+void outbox_trim(struct session *session)
 {
     const struct outbox *box = session->outbox;
     if (box && box->queued.messages == 0 && box->ids.count == 0)
@@ -503,7 +513,7 @@ void outbox_detach(struct session *session)
         list_prepend(&box->resend, link);
     }
     detach_sealing(box);
-    trim(session);
+    outbox_trim(session);
 }
 
 void session_resume(struct session *session)
@@ -524,169 +534,4 @@ void session_resume(struct session *session)
         }
     }
     session_pump(session);
-}
-
-/* ---- shares ---- */
-
-static bool may_go_elsewhere(const struct outgoing *o, const struct share *only)
-{
-    bool sent_qos2 = o->entry.packet_id && o->qos == 2;
-    return o->share && !sent_qos2 && (!only || o->share == only);
-}
-
-/* A share that had nobody for one message is not asked again: that keeps both the order and the
- * work small. */
-static void hand_on(struct session *session, struct list *from, bool queued,
-                    const struct share *only, bool online_only)
-{
-    struct broker *broker = session->broker;
-    list_each(link, from)
-    {
-        struct outgoing *o = list_item(link, struct outgoing, link);
-        if (!may_go_elsewhere(o, only) || o->share->refused == broker->hand_ons)
-            continue;
-        struct delivery d = {.message = o->message, .qos = o->message->qos};
-        if (!share_dispatch(o->share, &d, session, online_only)) {
-            o->share->refused = broker->hand_ons;
-            continue;
-        }
-        leave(session, o, queued);
-        if (o->entry.packet_id)
-            inflight_drop(&session->outbox->ids, &o->entry);
-        durable_moves(broker, o);
-        outgoing_free(broker, o);
-    }
-}
-
-void outbox_hand_on(struct session *session, const struct share *only, bool online_only)
-{
-    struct outbox *box = session->outbox;
-    if (!box)
-        return;
-    session->broker->hand_ons++;
-    hand_on(session, &box->resend, false, only, online_only);
-    hand_on(session, &box->queue, true, only, online_only);
-    hand_on(session, &box->queue_qos0, true, only, online_only);
-    trim(session);
-}
-
-/* ---- less is allowed than before ---- */
-
-static void drop_denied(struct session *session, struct list *from, bool queued)
-{
-    list_each(link, from)
-    {
-        struct outgoing *o = list_item(link, struct outgoing, link);
-        if (!o->message || session_may(session, ACTION_DELIVER, session_topic(session, o->message)))
-            continue;
-        leave(session, o, queued);
-        if (o->entry.packet_id)
-            inflight_drop(&session->outbox->ids, &o->entry);
-        drop(session, o, DROP_DENIED);
-    }
-}
-
-void outbox_recheck(struct session *session)
-{
-    struct outbox *box = session->outbox;
-    if (!box)
-        return;
-    drop_denied(session, &box->resend, false);
-    drop_denied(session, &box->queue, true);
-    drop_denied(session, &box->queue_qos0, true);
-    trim(session);
-}
-
-static struct share *share_of(struct session *session, const struct record_queued *record)
-{
-    const struct subscription *s =
-        record->group.len ? router_find(&session->broker->router, session, &session->subscriptions,
-                                        record->group, record->filter)
-                          : NULL;
-    return s ? s->share : NULL;
-}
-
-static bool restore_identifiers(struct outgoing *o, const struct record_queued *record)
-{
-    if (record->identifier_count > 1) {
-        o->identifiers.many = malloc(record->identifier_count * sizeof *o->identifiers.many);
-        if (!o->identifiers.many)
-            return false;
-        for (uint16_t i = 0; i < record->identifier_count; i++)
-            o->identifiers.many[i] = record_identifier(record, i);
-    } else if (record->identifier_count) {
-        o->identifiers.one = record_identifier(record, 0);
-    }
-    o->identifier_count = record->identifier_count;
-    return true;
-}
-
-struct outgoing *outbox_restore(struct session *session, const struct record_queued *record,
-                                struct message *message)
-{
-    struct outbox *box = outbox_of(session);
-    struct outgoing *o = box ? outgoing_new(session->broker) : NULL;
-    if (!o)
-        return NULL;
-    list_init(&o->link);
-    o->qos = o->entry.qos = record->qos;
-    o->retain = record->retain;
-    if (!restore_identifiers(o, record) ||
-        (record->packet_id && inflight_reclaim(&box->ids, &o->entry, record->packet_id) != 0 &&
-         record->released)) {
-        outgoing_free(session->broker, o);
-        return NULL;
-    }
-    struct share *share = share_of(session, record);
-    o->share = share ? share_ref(share) : NULL;
-    o->message = message ? message_hold(message) : NULL;
-    if (record->released)
-        o->entry.state = INFLIGHT_RELEASED;
-    o->dup = o->entry.packet_id != 0; /* maybe it was sent, maybe not */
-    list_append(o->dup ? &box->resend : &box->queue, &o->link);
-    if (!o->dup)
-        count_queued(session, o, true);
-    return o;
-}
-
-void outbox_each(struct session *session,
-                 void (*each)(struct session *session, struct outgoing *outgoing))
-{
-    struct outbox *box = session->outbox;
-    if (!box)
-        return;
-    struct list *lists[] = {&box->resend, &box->inflight, &box->sealing, &box->queue};
-    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
-        list_each(link, lists[i]) each(session, list_item(link, struct outgoing, link));
-}
-
-/* ---- the end ---- */
-
-static void drop_all(struct session *session, struct list *from, bool queued,
-                     enum drop_reason reason)
-{
-    list_each(link, from)
-    {
-        struct outgoing *o = list_item(link, struct outgoing, link);
-        leave(session, o, queued);
-        if (queued)
-            session->broker->stats.dropped[reason]++;
-        outgoing_free(session->broker, o);
-    }
-}
-
-void outbox_free(struct session *session, enum drop_reason reason)
-{
-    struct outbox *box = session->outbox;
-    if (!box)
-        return;
-    drop_all(session, &box->resend, false, reason);
-    drop_all(session, &box->inflight, false, reason);
-    drop_all(session, &box->sealing, false, reason);
-    list_remove(&box->sealing_boxes);
-    drop_all(session, &box->queue, true, reason);
-    drop_all(session, &box->queue_qos0, true, reason);
-    inflight_clear(&box->ids);
-    free(box);
-    session->outbox = NULL;
 }

@@ -1,9 +1,12 @@
 /* outbox: what waits for one session, and what is under way to it.
  *
  *   offer -> (deliver at once) or -> queue -> pump -> inflight -> answered
- *                                              '-> sealing -^    QoS 2 to a session that must
- * survive: once the store has its packet id resend ---^   after a new connection, DUP set, same ids
- * and order
+ *                              |                |     ^
+ *                  (the store) paged              |     sealing: QoS 2 to a session that must
+ *                                     resend -----'     survive, until its packet id is on disk
+ *
+ * Resend is what an earlier connection has left: DUP set, same ids and order. Paged is the middle
+ * of a long queue, of which only the store knows; behind it stands the tail.
  *
  * Made with the first QoS 1 or 2 message a session gets, so a session that only sees QoS 0 has
  * none. */
@@ -46,9 +49,20 @@ struct backlog {
     uint64_t messages, bytes;
 };
 
+/* Rows of a queue that are not in memory. */
+struct paged {
+    uint64_t messages, bytes; /* counted as queued all the same */
+    uint64_t from, to;        /* the numbers of the first and the last one */
+};
+
 struct outbox {
     struct list queue;            /* QoS 1 and 2, oldest first */
     struct list queue_qos0;       /* apart: it needs no window, and gives way when room is short */
+    struct paged paged;           /* behind the queue, in the store only */
+    struct list tail;             /* behind that */
+    struct list pageable;         /* in durable.pageable while something of it may be let go */
+    bool unread;                  /* the store could not: it is asked again in a moment */
+    struct list fetching;         /* in durable.fetching while rows are on their way back */
     struct list resend, inflight; /* oldest first */
     struct list sealing;          /* QoS 2 with a packet id that is not on disk yet, oldest first */
     struct list sealing_boxes;    /* in durable.sealing while there are such */

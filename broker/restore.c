@@ -7,6 +7,7 @@
  * belong together: each that names something that is not there is refused, and so removed. */
 #include "broker/durable_rows.h"
 #include "broker/note.h"
+#include "broker/paging.h"
 #include "broker/record.h"
 #include <stdlib.h>
 
@@ -20,6 +21,7 @@ struct numbered {
 struct counted {
     uint64_t number, rows;
     struct message *message; /* a reference, or NULL: it did not fit */
+    bool used;               /* the message is in a queue, or retained */
 };
 
 struct restoring {
@@ -27,6 +29,7 @@ struct restoring {
     size_t session_count, session_capacity;
     struct counted *messages; /* by rising number */
     size_t message_count, message_capacity;
+    uint64_t bytes; /* of the messages in memory */
 };
 
 static bool more(void **at, size_t *capacity, size_t count, size_t item)
@@ -260,7 +263,7 @@ struct message *restore_message(const struct record_head *head, struct slice pay
     return owned;
 }
 
-static bool restore_stored(struct restoring *r, const struct kept *kept)
+static bool restore_stored(struct broker *broker, struct restoring *r, const struct kept *kept)
 {
     struct record_head head;
     if (kept->message == 0 || !record_head_decode(kept->body, &head) ||
@@ -268,8 +271,13 @@ static bool restore_stored(struct restoring *r, const struct kept *kept)
         return false;
     if (!more((void **)&r->messages, &r->message_capacity, r->message_count, sizeof *r->messages))
         return true;
-    r->messages[r->message_count++] =
-        (struct counted){.number = kept->message, .message = restore_message(&head, kept->payload)};
+    struct counted counted = {.number = kept->message};
+    /* A value may be retained; what is only queued can be read again later. */
+    if (head.retain || r->bytes < broker->limits->queued_memory)
+        counted.message = restore_message(&head, kept->payload);
+    if (counted.message)
+        r->bytes += message_size(counted.message);
+    r->messages[r->message_count++] = counted;
     return true;
 }
 
@@ -277,9 +285,13 @@ static bool restore_stored(struct restoring *r, const struct kept *kept)
 static struct stored_message *stored_counted(struct broker *broker, struct counted *counted)
 {
     struct message *m = counted->message;
-    if (m && !m->kept)
-        m->kept = durable_remember(&broker->durable, counted->number, 0, m);
-    return m ? m->kept : NULL;
+    counted->rows++;
+    if (!m)
+        return NULL;
+    if (!m->kept)
+        (void)durable_remember(&broker->durable, counted->number, 0, m);
+    counted->used |= m->kept != NULL;
+    return m->kept;
 }
 
 static bool restore_queued(struct broker *broker, const struct restoring *r,
@@ -291,6 +303,12 @@ static bool restore_queued(struct broker *broker, const struct restoring *r,
     if (!session || !record_queued_decode(kept->body, &record) ||
         (counted == NULL) != record.released)
         return false;
+    bool paged = session->outbox && session->outbox->paged.messages;
+    if (counted && (paged || !counted->message)) {
+        counted->rows++;
+        (void)paging_skip(session, &record, kept->number);
+        return true;
+    }
     struct stored_message *stored = counted ? stored_counted(broker, counted) : NULL;
     if (counted && !stored)
         return true;
@@ -302,8 +320,6 @@ static bool restore_queued(struct broker *broker, const struct restoring *r,
     o->row = stored;
     o->session = kept->session;
     o->number = kept->number;
-    if (stored)
-        stored->rows++;
     return true;
 }
 
@@ -317,9 +333,10 @@ static bool restore_retained(struct broker *broker, const struct restoring *r,
     if (!stored)
         return true;
     if (!slice_equal(message_topic(stored->live), kept->key) ||
-        !retained_restore(broker, stored->live))
+        !retained_restore(broker, stored->live)) {
+        counted->rows--;
         return false;
-    stored->rows++;
+    }
     return true;
 }
 
@@ -352,7 +369,7 @@ static bool restore(struct broker *broker, const struct kept *kept)
     case ROW_SUBSCRIPTION:
         return restore_subscription(r, kept);
     case ROW_MESSAGE:
-        return restore_stored(r, kept);
+        return restore_stored(broker, r, kept);
     case ROW_QUEUED:
         seen(broker, kept->number);
         return restore_queued(broker, r, kept);
@@ -395,9 +412,23 @@ void restoring_free(struct broker *broker)
     broker->restoring = NULL;
 }
 
+/* How many rows name each message is known now. */
+static void number_messages(struct broker *broker, const struct restoring *r)
+{
+    for (size_t i = 0; i < r->message_count; i++) {
+        const struct counted *counted = &r->messages[i];
+        if (counted->used)
+            counted->message->kept->rows = counted->rows;
+        else if (counted->rows > 1)
+            (void)durable_remember(&broker->durable, counted->number, counted->rows, NULL);
+    }
+}
+
 void broker_restored(struct broker *broker)
 {
     struct restoring *r = broker->restoring;
+    if (r)
+        number_messages(broker, r);
     for (size_t i = 0; r && i < r->session_count; i++) {
         struct session *session = r->sessions[i].session;
         if (!session)

@@ -60,6 +60,12 @@ static struct share *share_find(const struct tree_node *node, struct slice name)
     return share;
 }
 
+struct share *router_share(const struct router *router, struct slice group, struct slice filter)
+{
+    const struct tree_node *node = tree_find(&router->tree, filter);
+    return node ? share_find(node, group) : NULL;
+}
+
 /* A share without members: the caller adds one at once. */
 static struct share *share_new(struct tree_node *node, struct slice name)
 {

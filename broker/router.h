@@ -43,6 +43,9 @@ void router_remove(struct router *router, struct subscription *subscription);
  * incomplete). */
 bool router_match(struct router *router, struct slice topic);
 
+/* The share of that name and filter, or NULL. */
+struct share *router_share(const struct router *router, struct slice group, struct slice filter);
+
 /* The filter that a node stands for, into `filter`. False when out of memory. */
 bool router_filter(const struct tree_node *node, struct buffer *filter);
 

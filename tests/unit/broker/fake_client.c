@@ -66,6 +66,7 @@ struct world *world_new(void)
         .topic_length = 4096,
         .sessions = 1000000,
         .queued_total = 1 << 30,
+        .queued_memory = UINT64_MAX,
         .filter_nodes = 10000000,
         .retained_nodes = 1000000,
         .retained_messages = 100000,
