@@ -113,6 +113,56 @@ static void test_a_listener_may_go_while_others_wait_for_their_turn(void **unuse
     close(there);
 }
 
+static void few(struct listener_settings *settings)
+{
+    settings->strangers = 3;
+    settings->max_connections = 6;
+    settings->per_source = 5;
+    settings->idle_timeout = 200;
+    settings->out_buffer = 4096;
+}
+
+static void test_a_storm_of_anything_leaves_nothing_behind(void **unused)
+{
+    (void)unused;
+    enum { FISHERS = 12, STEPS = 30000 };
+    static const char errands[] = "eeeennkkkvvpbfmmmaaardllw";
+    int fds[FISHERS];
+    uint8_t rest[2000];
+    uint64_t kept = 0;
+    pond_close();
+    pond_open(NULL, few);
+    srand(7);
+    for (int i = 0; i < FISHERS; i++)
+        fds[i] = fisher_new();
+    for (int step = 0; step < STEPS; step++) {
+        if (pond.known == 1000) /* the stage's list is full: whoever is left may not come again */
+            break;
+        uint8_t bytes[200] = {(uint8_t)errands[(size_t)rand() % (sizeof(errands) - 1)], 0,
+                              (uint8_t)rand()};
+        pond.promise = kept + (uint64_t)(rand() % 3);
+        pond.times = (unsigned)rand() % 9;
+        pond.tired = rand() % 20 == 0;
+        pond.deadline_ms = 1 + (unsigned)rand() % 3;
+        pond.open_error = rand() % 30 == 0 ? -ENOMEM : 0;
+        (void)send(fds[rand() % FISHERS], bytes, 3 + (size_t)rand() % 150, 0);
+        if (rand() % 4 == 0) {
+            loop_enter(stage.loop);
+            loop_keep(stage.loop, kept += (uint64_t)(rand() % 2));
+        }
+        loop_step(stage.loop, false);
+        if (rand() % 100 == 0)
+            stage_pass(1);
+        for (int n = 0; n < FISHERS; n++)
+            while (recv(fds[n], rest, sizeof(rest), 0) > 0)
+                ;
+    }
+    print_message("%u peers came, %u became known\n", pond.opened, pond.known);
+    assert_true(pond.known > 200);
+    for (int i = 0; i < FISHERS; i++)
+        close(fds[i]);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, pond_setup, pond_teardown)
@@ -124,6 +174,7 @@ int main(void)
         TEST(test_another_turn_may_be_asked_for),
         TEST(test_a_stranger_may_ask_for_another_turn),
         TEST(test_a_listener_may_go_while_others_wait_for_their_turn),
+        TEST(test_a_storm_of_anything_leaves_nothing_behind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,8 +8,6 @@
  * retransmission. */
 #include "tests/unit/transports/datagram_stage.h"
 
-#include <arpa/inet.h>
-
 enum { KEY = 0x5a, NUMBERS = 256, COOKIE = 8 };
 
 struct sock {
@@ -83,10 +81,10 @@ static int sock_open(struct peer *peer, void *state)
 
 static bool sock_begins(const struct peer *peer, const void *state, struct slice datagram)
 {
-    const struct sock *sock = state;
+    uint8_t number = ((const struct sock *)state)->number;
     (void)peer;
     return datagram.at[0] == 'H' ||
-           (datagram.at[0] == 'D' && datagram.len > 1 && datagram.at[1] != sock->number);
+           (datagram.at[0] == 'D' && datagram.len > 1 && datagram.at[1] != number);
 }
 
 static enum datagram_result data_came(struct peer *peer, const struct endpoint *from,
@@ -141,6 +139,8 @@ static int sock_send(struct peer *peer, void *state, struct slice plain)
         return send_error;
     if (!sock->ready)
         return -EAGAIN;
+    if (plain.len > sizeof(wire) - 2)
+        return -EMSGSIZE;
     for (size_t i = 0; i < plain.len; i++)
         wire[2 + i] = plain.at[i] ^ KEY;
     datagram_emit(peer, slice_of(wire, 2 + plain.len));
@@ -167,7 +167,8 @@ static void sock_close(struct peer *peer, void *state, bool with_goodbye)
     struct sock *sock = state;
     closed++;
     orderly += with_goodbye;
-    by_number[sock->number] = NULL;
+    if (by_number[sock->number] == peer)
+        by_number[sock->number] = NULL;
     if (with_goodbye)
         datagram_emit(peer, SLICE("G"));
 }
@@ -627,6 +628,51 @@ static void test_a_stop_says_goodbye(void **unused)
     close(fd);
 }
 
+/* ---- everything at once ---- */
+
+static void test_a_storm_of_anything_leaves_nothing_behind(void **unused)
+{
+    (void)unused;
+    enum { FISHERS = 12, STEPS = 20000 };
+    static const char wires[] = "HHHFFDDDDDDDDGXRrubbish";
+    static const char errands[] = "eeekkvpbmmarMMn";
+    int fds[FISHERS];
+    uint8_t rest[2000], cookies[FISHERS][9] = {{0}};
+    uint64_t kept = 0;
+    srand(7);
+    alarm_ms = 3;
+    for (int i = 0; i < FISHERS; i++)
+        fds[i] = fisher_new();
+    for (int step = 0; step < STEPS; step++) {
+        int i = rand() % FISHERS;
+        uint8_t wire[64] = {(uint8_t)wires[(size_t)rand() % (sizeof(wires) - 1)],
+                            (uint8_t)(last_number - rand() % FISHERS)};
+        wire[2] = (uint8_t)errands[(size_t)rand() % (sizeof(errands) - 1)] ^ KEY;
+        if (wire[0] == 'H' && cookies[i][0] && rand() % 2)
+            memcpy(wire, cookies[i], sizeof(cookies[i]));
+        pond.promise = kept + (uint64_t)(rand() % 3);
+        pond.times = (unsigned)rand() % 4;
+        pond.tired = rand() % 20 == 0;
+        if (last_number == NUMBERS - 2)
+            last_number = 0; /* numbers of those that have gone long since */
+        (void)send(fds[i], wire, wire[0] == 'H' ? 9 : 3 + (size_t)rand() % 40, 0);
+        if (rand() % 4 == 0) {
+            loop_enter(stage.loop);
+            loop_keep(stage.loop, kept += (uint64_t)(rand() % 2));
+        }
+        loop_step(stage.loop, false);
+        for (int n = 0; n < FISHERS; n++)
+            while (recv(fds[n], rest, sizeof(rest), 0) > 0)
+                if (rest[0] == 'C') {
+                    memcpy(cookies[n], rest, 9);
+                    cookies[n][0] = 'H';
+                }
+    }
+    assert_true(opened > 100 && pond.receives > 1000);
+    for (int i = 0; i < FISHERS; i++)
+        close(fds[i]);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -648,6 +694,7 @@ int main(void)
         TEST(test_a_peer_that_goes_stays_for_what_waits),
         TEST(test_another_turn_may_be_asked_for),
         TEST(test_a_stop_says_goodbye),
+        TEST(test_a_storm_of_anything_leaves_nothing_behind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
