@@ -204,6 +204,12 @@ static void every_bent_byte_of_a_hello_is_survived(void **unused)
     }
 }
 
+/* Sanitizers keep what is freed, and count for themselves. */
+static bool memory_is_measured(void)
+{
+    return mallinfo2().uordblks > 0;
+}
+
 static size_t resident(void)
 {
     char line[128];
@@ -237,7 +243,8 @@ static void a_storm_of_hellos_leaves_nothing_behind(void **unused)
                 before = resident();
             wire_inject(wire_endpoint((uint8_t)(n >> 14), (uint16_t)n), slice_of_captured(&hello));
         }
-        assert_in_range(resident(), 0, before + (1 << 20));
+        if (memory_is_measured())
+            assert_in_range(resident(), 0, before + (1 << 20));
         assert_int_equal(wire.answers, STORM);
         assert_int_equal(wire.admissions, 0);
         assert_true(wire.bytes_out <= wire.bytes_in);
@@ -277,7 +284,8 @@ static void half_open_ones_are_few_and_small(void **unused)
                 guest_free(wire.guests[g]);
         size_t each = (mallinfo2().uordblks - before.uordblks) / 10;
         print_message("half open, DTLS 1.%d: %zu bytes\n", i + 2, each);
-        assert_in_range(each, 1000, 40000);
+        if (memory_is_measured())
+            assert_in_range(each, 1000, 40000);
         wire_close();
     }
 }
@@ -586,7 +594,8 @@ static void an_idle_peer_costs_little(void **unused)
         size_t each = (mallinfo2().uordblks - before.uordblks) / PEERS;
         print_message("idle, DTLS 1.%d: %zu bytes of wolfSSL's and %zu of ours\n", i + 2, each,
                       sizeof(struct dtls));
-        assert_in_range(each + sizeof(struct dtls), 1000, 8500);
+        if (memory_is_measured())
+            assert_in_range(each + sizeof(struct dtls), 1000, 8500);
         wire_close();
     }
 }
