@@ -50,8 +50,9 @@ static void on_failed(void *owner, const char *why)
     _exit(DAEMON_STORE_LOST);
 }
 
-static void log_full(struct durability *durability, bool full)
+static void log_full(struct durability *durability)
 {
+    bool full = durability->stuck || durability->store->full;
     if (full == durability->full)
         return;
     durability->full = full;
@@ -67,7 +68,7 @@ static void on_committed(void *owner, enum commit_outcome outcome)
     struct durability *durability = owner;
     if (outcome == COMMIT_FAILED)
         on_failed(owner, "a commit has failed");
-    log_full(durability, outcome == COMMIT_FULL);
+    durability->stuck = outcome == COMMIT_FULL;
     broker_committed(durability->broker, outcome);
 }
 
@@ -87,6 +88,7 @@ static void on_woken(uv_async_t *wake)
     struct durability *durability = wake->data;
     loop_enter(durability->loop);
     store_settle(durability->store);
+    log_full(durability);
     loop_leave(durability->loop);
 }
 

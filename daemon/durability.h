@@ -24,7 +24,8 @@ struct durability {
     struct store *store; /* owned; NULL: in memory only */
     uv_async_t wake;     /* sent by the store's thread */
     bool wakes;          /* it is open */
-    bool full;           /* and the log has said so */
+    bool stuck;          /* the last batch did not fit */
+    bool full;           /* that, or the size limit is reached; and the log has said so */
     uint64_t kept;       /* the last promise that peers have been told of */
 };
 

@@ -466,6 +466,27 @@ class Durability(unittest.TestCase):
         finally:
             subprocess.run(["umount", disk], check=False)
 
+    def test_at_its_size_limit_a_store_refuses_until_somebody_has_fetched_his_messages(self):
+        rest = "store: {size_limit: 1MiB}\nlimits: {queued_messages: unlimited, queued_bytes: 1GiB}"
+        with self.start(rest) as siotd:
+            with self.device("s") as away:
+                away.subscribe("kept")
+            with self.device("p", version=5, clean=True) as device:
+                taken = self.fill(device, 1000)
+                self.assertGreater(taken, 10)
+                siotd.await_log(r"error siotd: the store is full")
+            with self.device("s") as back:
+                for i in range(taken):
+                    self.assertEqual(int(back.message()[:8]), i)
+                siotd.await_log(r"info siotd: the store has room again", seconds=5)
+            with self.device("p", version=5, clean=True) as device:
+                number = device.publish("kept", b"end")
+                self.assertEqual(device.answer(PUBACK, number), 0)
+            self.end(siotd, signal.SIGKILL)
+        with self.start(rest), self.device("s") as back:
+            while back.message() != b"end":
+                pass
+
 
 if __name__ == "__main__":
     main()
