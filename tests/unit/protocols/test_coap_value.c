@@ -509,6 +509,55 @@ static void no_response_is_taken_at_its_word(void **state)
     assert_code(r, "4.00");
 }
 
+/* ---- a store that takes its time ---- */
+
+static unsigned commits;
+
+static void commit(struct store *store, const struct batch *batch)
+{
+    (void)store;
+    (void)batch;
+    commits++;
+}
+
+static void fetch(struct store *store, uint64_t session, uint64_t from, uint32_t most)
+{
+    (void)store;
+    (void)session;
+    (void)from;
+    (void)most;
+}
+
+static void a_confirmable_put_is_answered_when_it_is_on_disk(void **state)
+{
+    static const struct store_verbs verbs = {.commit = commit, .fetch = fetch};
+    struct store store = {.verbs = &verbs};
+    struct stage *stage = *state, late = {.options = stage->options};
+    air_init(&late.air, stage->air.protocol, &late.options);
+    broker_set_store(late.air.broker, &store);
+    broker_restored(late.air.broker);
+    struct device *device = device_new(&late.air, NULL);
+    struct ask put = {.code = COAP_PUT, .id = 1, .path = "ps/a", .payload = SLICE("x")};
+    commits = 0;
+    assert_false(ask(device, put).any);
+    air_wait(&late.air, 2000);
+    assert_false(hear(device).any);
+    assert_int_equal(commits, 1);
+    assert_false(ask(device, put).any); /* nor is a repeated one answered earlier */
+    assert_code(ask(device_new(&late.air, NULL), (struct ask){.code = COAP_GET, .path = "ps/a"}),
+                "2.05");
+    assert_code(
+        ask(device_new(&late.air, NULL),
+            (struct ask){.code = COAP_PUT, .non = true, .path = "ps/b", .payload = SLICE("x")}),
+        "2.01"); /* QoS 0 promises nothing */
+    broker_committed(late.air.broker, COMMIT_DONE);
+    air_turn(&late.air);
+    struct reply r = hear(device);
+    assert_code(r, "2.01");
+    assert_int_equal(r.type, COAP_ACK);
+    air_clear(&late.air);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -537,6 +586,7 @@ int main(void)
         TEST(who_publishes_too_fast_is_told_to_wait),
         TEST(a_mountpoint_stands_in_front_of_every_topic),
         TEST(no_response_is_taken_at_its_word),
+        TEST(a_confirmable_put_is_answered_when_it_is_on_disk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
