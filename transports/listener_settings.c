@@ -70,7 +70,7 @@ static const struct option_row rows[] = {
      .max = 10000000,
      .unlimited = true,
      .reloadable = true,
-     .help = "open at once; one more is closed as soon as it is accepted"},
+     .help = "open at once, or peers remembered on datagrams; one more is closed at once"},
     {.name = "strangers",
      .type = OPTION_COUNT,
      .offset = MEMBER(strangers),
@@ -78,8 +78,8 @@ static const struct option_row rows[] = {
      .min = 1,
      .max = 10000000,
      .reloadable = true,
-     .help = "connections not yet let in; one more closes the oldest; at most a fifth of all "
-             "descriptors"},
+     .help = "connections not yet let in, on datagrams peers whose address is not proven; one more "
+             "closes the oldest; of connections at most a fifth of all descriptors"},
     {.name = "per_source",
      .type = OPTION_COUNT,
      .offset = MEMBER(per_source),

@@ -16,7 +16,8 @@ static void test_every_row_lies_within_the_settings_and_none_twice(void **unused
         const struct option_row *row = &listener_options.rows[i];
         assert_true(row->offset < listener_options.size);
         assert_true(strlen(row->help) > 10);
-        if (strncmp(row->name, "tls.", 4) == 0) /* which of them are needed depends on the others */
+        /* Which of tls: are needed depends on the others; a template is none that is not there. */
+        if (strncmp(row->name, "tls.", 4) == 0 || strcmp(row->name, "topic") == 0)
             assert_false(row->required);
         else
             assert_true(row->required != (row->fallback != NULL));
@@ -44,6 +45,11 @@ static void test_stacks_are_found_by_name(void **unused)
     assert_true(tcp->unix_sockets);
     assert_false(tcp->private);
     assert_null(tcp->layer);
+    const struct stack *udp = stack_find("udp");
+    assert_non_null(udp);
+    assert_int_equal(udp->carrier, CARRIER_DATAGRAM);
+    assert_false(udp->unix_sockets || udp->private || udp->tls);
+    assert_null(udp->datagram_layer);
     assert_null(stack_find("carrier pigeon"));
     assert_null(stack_find(""));
     for (size_t i = 0; i < stacks_count; i++)
