@@ -40,6 +40,7 @@ struct sn_connection {
     uint8_t node_len;
     bool wrapped : 1; /* behind a forwarder */
     bool clean : 1;   /* its session ends with it */
+    bool probed : 1;  /* it has been asked to prove its address without a delivery */
     bool fresh : 1;   /* nothing has come since CONNACK was sent */
 };
 
@@ -63,7 +64,7 @@ void sn_become(struct sn_connection *c, enum sn_state state);
 void sn_connection_leave(struct sn_connection *c, enum departure how, const char *why);
 
 /* Leaves, writes the log line, frees the connection; closes the peer if it was the last behind its
- * address. `visit` (may be NULL) forgets it. */
+ * address. */
 void sn_connection_end(struct sn_connection *c, enum departure how, const char *why);
 
 /* The same, after the core has taken the session away (sink.expel). */

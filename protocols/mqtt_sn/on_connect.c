@@ -86,7 +86,7 @@ static bool is_known_here(struct sn_visit *visit, const struct sn_arrival *arriv
     struct sn_connection *c = visit->client;
     if (!c || !c->session || !slice_equal(session_client_id(c->session), arrival->client_id))
         return false;
-    if (c->fresh) {
+    if (c->fresh && c->clean == ((arrival->flags & SN_CLEAN) != 0)) {
         sn_welcome(c);
         return true;
     }

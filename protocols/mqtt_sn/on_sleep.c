@@ -57,7 +57,7 @@ static void wake(struct sn_connection *c)
  * is waited for any more. */
 static bool expects_more(const struct sn_connection *c)
 {
-    if (c->traffic)
+    if (sn_traffic_is_owed(c))
         return true;
     return (session_has_waiting(c->session) || peer_is_full(c->gate->peer)) &&
            peer_now_ms(c->gate->peer) - c->woken_ms < sn_options_of(c->gate)->retry;

@@ -67,9 +67,12 @@ void sn_register_again(struct sn_connection *c)
 /* Asks an address that has proven nothing for a proof before there is anything to deliver. */
 void sn_probe(struct sn_connection *c, const struct sn_topic *topic)
 {
-    struct sn_traffic *t = peer_is_verified(c->gate->peer) ? NULL : sn_traffic_of(c);
+    if (c->probed || peer_is_verified(c->gate->peer))
+        return;
+    struct sn_traffic *t = sn_traffic_of(c);
     if (!t || t->register_id)
         return;
+    c->probed = true;
     t->register_id = topic->id;
     t->register_msg = unguessable();
     t->register_tries = 0;

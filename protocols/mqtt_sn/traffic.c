@@ -133,6 +133,11 @@ void sn_postpone(struct sn_connection *c)
     sn_gate_due(c->gate, c->traffic->flight_due_ms);
 }
 
+bool sn_traffic_is_owed(const struct sn_connection *c)
+{
+    return c->traffic && (c->traffic->flight_type || !list_empty(&c->traffic->pending));
+}
+
 /* ---- sending again ---- */
 
 uint64_t sn_traffic_due_ms(const struct sn_connection *c)
@@ -170,10 +175,14 @@ bool sn_traffic_again(struct sn_connection *c)
         flight_again(c);
     }
     if (t->register_id && t->register_due_ms <= now) {
-        if (t->register_tries >= most + 1)
+        if (t->register_tries <= most)
+            sn_register_again(c);
+        else if (!list_empty(&t->pending))
             return false;
-        sn_register_again(c);
+        else /* it was asked for a proof only, and has none to give */
+            t->register_id = 0;
     }
+    sn_traffic_trim(c);
     return true;
 }
 

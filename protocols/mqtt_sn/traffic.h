@@ -46,8 +46,9 @@ bool sn_dispatch(struct sn_connection *c, const struct sn_parcel *parcel);
  * reference on success. False: too many wait, or out of memory. */
 bool sn_wait_for_regack(struct sn_connection *c, const struct sn_parcel *parcel);
 
-/* The client has a new id for a topic that it has subscribed to: where its address is not proven,
- * REGISTER for the same topic asks for the proof, so that deliveries need not wait for it. */
+/* The client uses that topic: where its address is not proven, REGISTER for the same topic asks for
+ * the proof, once, so that deliveries need not wait for it and the listener knows whom to keep. Who
+ * does not answer loses nothing by it. */
 void sn_probe(struct sn_connection *c, const struct sn_topic *topic);
 
 /* REGACK has come: `accepted` is what its return code says. Sends what may go now. */
@@ -65,6 +66,9 @@ void sn_landed(struct sn_connection *c);
 bool sn_retell(struct sn_connection *c);
 /* It cannot take it now: it is sent again after T_retry. */
 void sn_postpone(struct sn_connection *c);
+
+/* Whether a message is under way, or waits for REGACK. */
+bool sn_traffic_is_owed(const struct sn_connection *c);
 
 /* When something is to be sent again; UINT64_MAX for never. */
 uint64_t sn_traffic_due_ms(const struct sn_connection *c);

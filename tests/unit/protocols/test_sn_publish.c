@@ -410,6 +410,32 @@ static void nothing_is_delivered_to_an_address_that_has_proven_nothing(void **st
     assert_int_equal(device->refused, 0);
 }
 
+/* Devices that only publish are believed, too, once they have answered. */
+static void who_only_publishes_is_asked_for_a_proof_and_may_be_silent(void **state)
+{
+    struct sn_stage *stage = *state;
+    struct device *device = sn_client(stage, "one", SN_CLEAN, false);
+    struct sn_packet packet = M(SN_PUBLISH, .flags = SN_ID_SHORT, .topic_id = 0x6162, STR("x"));
+    sn_says(device, packet);
+    air_wait(&stage->air, 1100);
+    struct sn_packet asked = sn_next(device);
+    assert_int_equal(asked.type, SN_REGISTER);
+    assert_true(slice_equal(asked.text, SLICE("ab")));
+    for (int i = 0; i < 10; i++) { /* it does not answer, and nobody minds */
+        air_wait(&stage->air, 10000);
+        sn_says(device, packet);
+    }
+    assert_non_null(device->peer);
+    assert_null(sn_of("one")->traffic);
+    struct device *other = sn_client(stage, "two", SN_CLEAN, false);
+    sn_says(other, packet);
+    air_wait(&stage->air, 1100);
+    asked = sn_next(other);
+    sn_says(other, M(SN_REGACK, .topic_id = asked.topic_id, .msg_id = asked.msg_id));
+    assert_true(other->verified);
+    sn_hears_nothing(other);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, sn_setup, sn_teardown)
 
 int main(void)
@@ -433,6 +459,7 @@ int main(void)
         T(an_answer_lets_the_next_one_go),
         T(what_does_not_fit_into_a_datagram_is_dropped),
         T(more_than_so_many_do_not_wait_for_a_regack),
+        T(who_only_publishes_is_asked_for_a_proof_and_may_be_silent),
         T(nothing_is_delivered_to_an_address_that_has_proven_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
