@@ -212,6 +212,17 @@ static bool repeat(struct dtls_home *home, struct dtls *dtls)
     return good;
 }
 
+/* What has been encrypted with a wrong key cannot be told from noise, and is waited for in vain. */
+static void too_late(struct peer *peer, struct dtls *dtls)
+{
+    const struct tls_proof *proof = &dtls->shake->proof;
+    char cause[TLS_CAUSE_SIZE];
+    snprintf(cause, sizeof(cause), "not done within %llu ms%s",
+             (unsigned long long)proof->credentials->wish.handshake_timeout,
+             proof->asked ? "; unknown PSK identity or wrong PSK, perhaps" : "");
+    give_up(peer, dtls, TLS_FAILED_TIMEOUT, cause);
+}
+
 static enum datagram_result dtls_expired(struct peer *peer, void *state)
 {
     struct dtls *dtls = state;
@@ -225,10 +236,7 @@ static enum datagram_result dtls_expired(struct peer *peer, void *state)
         return DATAGRAM_NOTHING;
     }
     if (now_ms >= shake->deadline_ms) {
-        char cause[TLS_CAUSE_SIZE];
-        snprintf(cause, sizeof(cause), "not done within %llu ms",
-                 (unsigned long long)shake->proof.credentials->wish.handshake_timeout);
-        give_up(peer, dtls, TLS_FAILED_TIMEOUT, cause);
+        too_late(peer, dtls);
         return DATAGRAM_FAILED;
     }
     if (!repeat(home, dtls)) {

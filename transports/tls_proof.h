@@ -19,7 +19,8 @@ struct tls_proof {
     struct credentials *credentials; /* a reference: those that the handshake began with */
     struct identity *identity;       /* what may turn out to be proven; owned; may be NULL */
     struct evidence *evidence;       /* of it; owned */
-    bool deaf; /* keys are looked up, and nothing is remembered: what is said proves nothing yet */
+    bool deaf;  /* keys are looked up, and nothing is remembered: what is said proves nothing yet */
+    bool asked; /* for a key, whether there was one or not */
     bool by_key;                       /* a key was looked up, and no certificate came since */
     char certificate[CERT_WORDS_SIZE]; /* of the client, when it was refused; else "" */
 };
