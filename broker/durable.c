@@ -321,6 +321,8 @@ static void record_new(struct session *session, struct outgoing *o)
 {
     struct broker *broker = session->broker;
     struct durable *d = &broker->durable;
+    o->row = NULL;
+    o->batch = 0;
     o->session = session->number;
     o->number = durable_number(broker);
     o->recorded_ms = (uint32_t)broker->mono_ms;

@@ -23,7 +23,7 @@ struct outgoing *outgoing_new(struct broker *broker)
     list_remove(link);
     broker->free_outgoing_count--;
     struct outgoing *o = list_item(link, struct outgoing, link);
-    memset(o, 0, sizeof *o);
+    memset(o, 0, offsetof(struct outgoing, recorded_ms));
     return o;
 }
 

@@ -33,9 +33,10 @@ struct outgoing {
     bool outstanding; /* counts against the window of this connection */
 
     /* durable.c: what the store has of it */
-    uint8_t keep;               /* enum keep */
-    bool soft;                  /* it was likely to be over soon when it was recorded */
-    bool has_row;               /* the store has one, or a batch puts it */
+    uint8_t keep; /* enum keep */
+    bool soft;    /* it was likely to be over soon when it was recorded */
+    bool has_row; /* the store has one, or a batch puts it */
+    /* What follows means nothing while `keep` is KEEP_NOT, and is not cleared then. */
     uint32_t recorded_ms;       /* monotonic: when it was, or changed */
     uint32_t batch;             /* that its row was written in last */
     struct list record;         /* in the list that `keep` says */

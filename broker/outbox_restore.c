@@ -36,6 +36,8 @@ struct outgoing *outbox_restore(struct session *session, const struct record_que
     if (!o)
         return NULL;
     list_init(&o->link);
+    o->recorded_ms = o->batch = 0;
+    o->seq = 0;
     o->qos = o->entry.qos = record->qos;
     o->retain = record->retain;
     if (!restore_identifiers(o, record) ||
