@@ -192,6 +192,19 @@ static void a_revoked_key_no_longer_entitles(void **unused)
     wire_close();
 }
 
+static void no_extended_master_secret_no_dtls_12(void **unused)
+{
+    (void)unused;
+    wire_open(NULL);
+    struct guest *guest = guest_new(WOLFSSL_DTLSV1_2, wire_endpoint(1, 1000));
+    assert_int_equal(wolfSSL_DisableExtendedMasterSecret(guest->ssl), WOLFSSL_SUCCESS);
+    assert_false(guest_shake(guest, 100));
+    assert_int_equal(guest->alert, 40); /* handshake_failure */
+    assert_int_equal(wire_counts().failed[TLS_FAILED_PARAMETERS], 1);
+    assert_int_equal(wire_counts().half_open, 0);
+    wire_close();
+}
+
 /* ---- tickets ---- */
 
 static WOLFSSL_SESSION *session_of(int version)
@@ -463,6 +476,7 @@ int main(void)
         cmocka_unit_test(nobody_learns_which_identities_exist),
         cmocka_unit_test(a_name_without_its_key_is_nobody),
         cmocka_unit_test(a_revoked_key_no_longer_entitles),
+        cmocka_unit_test(no_extended_master_secret_no_dtls_12),
         cmocka_unit_test(tickets_resume_where_they_were_issued),
         cmocka_unit_test(whoever_has_proven_something_gets_no_ticket),
         cmocka_unit_test(the_post_quantum_group_is_asked_for),
