@@ -92,6 +92,17 @@ void wills_clear(struct broker *broker);
 /* subscribe.c: ends one subscription and what is on its way because of it. */
 void subscription_end(struct session *session, struct subscription *subscription);
 
+/* will.c: one that the rate held back before a restart, by the key of its note. False when it can
+ * be none. */
+struct record_fired;
+bool will_restore(struct broker *broker, struct slice key, const struct record_fired *record);
+
+/* restore.c: a will as a row has it; NULL when out of memory. And a string that lasts as long as
+ * the core: there are as many as listeners have had names. */
+struct record_will;
+struct will *restore_will(const struct record_will *record);
+const char *intern(struct broker *broker, struct slice s);
+
 /* restore.c: a message as a row has it, with one reference; NULL when out of memory. */
 struct record_head;
 struct message *restore_message(const struct record_head *head, struct slice payload);

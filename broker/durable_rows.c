@@ -204,7 +204,7 @@ void durable_rows_end_session(struct durable *d, uint64_t session)
     list_append(&d->ended, &ended->link);
 }
 
-static struct record_identity record_of_identity(const struct identity *identity)
+struct record_identity record_of_identity(const struct identity *identity)
 {
     return (struct record_identity){.name = identity_name(identity),
                                     .common_name = identity_common_name(identity),
@@ -212,7 +212,7 @@ static struct record_identity record_of_identity(const struct identity *identity
                                     .anonymous = identity->anonymous};
 }
 
-static struct record_will record_of_will(const struct will *will)
+struct record_will record_of_will(const struct will *will)
 {
     const struct message *m = will->message;
     return (struct record_will){.topic = message_topic(m),

@@ -5,6 +5,7 @@
 #define SIOTD_BROKER_DURABLE_ROWS_H
 
 #include "broker/core.h"
+#include "broker/record.h"
 
 /* An empty batch, and its end, with all tables. */
 void durable_rows_init(struct durable *durable);
@@ -46,6 +47,10 @@ bool durable_rows_changes(struct broker *broker);
 bool durable_rows_exchange(struct durable *durable);
 /* It has been written; it is empty again. */
 void durable_rows_release(struct batch *batch);
+
+/* Parts of records. */
+struct record_identity record_of_identity(const struct identity *identity);
+struct record_will record_of_will(const struct will *will);
 
 /* The message of that number, or NULL when no row in memory, and no more than one, names it. */
 struct stored_message *durable_message(const struct durable *durable, uint64_t number);

@@ -180,7 +180,7 @@ bool record_session_decode(struct slice body, struct record_session *record)
     record->note = take_blob(&c);
     if (record->has_will)
         record->will = take_will(&c);
-    return whole(&c) && record->client_id.len > 0;
+    return whole(&c) && record->client_id.len > 0 && record->away_ms >= 0;
 }
 
 /* ---- messages ---- */
@@ -220,7 +220,7 @@ bool record_head_decode(struct slice body, struct record_head *record)
         record->author_client_id = take_text(&c);
         record->author_mountpoint_len = cursor_u16(&c);
     }
-    return whole(&c) && record->topic.len > 0 && record->qos <= 2 &&
+    return whole(&c) && record->topic.len > 0 && record->qos <= 2 && record->expires_ms >= 0 &&
            record->author_mountpoint_len <= record->topic.len;
 }
 

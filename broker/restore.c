@@ -86,8 +86,7 @@ struct interned {
     char text[];
 };
 
-/* A string that lasts as long as the core: there are as many as listeners have had names. */
-static const char *intern(struct broker *broker, struct slice s)
+const char *intern(struct broker *broker, struct slice s)
 {
     list_each(link, &broker->interned)
     {
@@ -114,7 +113,7 @@ void interned_clear(struct broker *broker)
     }
 }
 
-static struct will *restore_will(const struct record_will *record)
+struct will *restore_will(const struct record_will *record)
 {
     struct message m = {.topic = record->topic.at,
                         .topic_len = (uint16_t)record->topic.len,
@@ -353,6 +352,9 @@ static bool restore_note(struct broker *broker, const struct kept *kept)
         d->number_limit = limit;
         return true;
     }
+    struct record_fired fired;
+    if (kept->key.len && kept->key.at[0] == 0)
+        return record_fired_decode(kept->body, &fired) && will_restore(broker, kept->key, &fired);
     return note_restore(&broker->notes, kept->key, kept->body);
 }
 

@@ -182,7 +182,9 @@ static int compare(const void *left, const void *right)
     int order = (int)a->kind - (int)b->kind;
     order = order ? order : compare_numbers(a->session, b->session);
     order = order ? order : compare_numbers(a->number, b->number);
-    return order ? order : compare_numbers(a->message, b->message);
+    order = order ? order : compare_numbers(a->message, b->message);
+    size_t shorter = a->id_len < b->id_len ? a->id_len : b->id_len;
+    return order ? order : memcmp(a->bytes, b->bytes, shorter);
 }
 
 static struct fake_row **sorted(const struct fake_store *store)

@@ -324,6 +324,27 @@ static void a_will_fires_after_the_restart_as_its_delay_says(void **state)
     assert_int_equal(s->pub->count, 0);
 }
 
+static void wills_that_wait_for_their_turn_survive_too(void **state)
+{
+    struct scene *s = *state;
+    s->w->limits.wills_per_second = 1;
+    for (int i = 0; i < 5; i++) {
+        char id[4] = {'s', (char)('0' + i), 0};
+        connect_for(s, s->a, id, 3600, make_will("will/x", id, 0));
+        client_vanish(s->w, s->a);
+    }
+    settle(s);
+    crash(s, 1000);
+    client_subscribe(s->w, s->pub, "will/+", 1);
+    client_forget(s->pub);
+    for (int i = 0; i < 10; i++)
+        world_pass(s->w, 1000);
+    assert_in_range(s->pub->count, 3, 4); /* one or two were said before */
+    assert_string_equal(s->pub->got[s->pub->count - 1].payload, "s4");
+    settle(s);
+    assert_int_equal(fake_store_rows(s->store, ROW_NOTE), 1); /* that of the numbers */
+}
+
 static void a_clean_goodbye_leaves_no_will(void **state)
 {
     struct scene *s = *state;
@@ -528,6 +549,7 @@ int main(void)
         TEST(who_was_there_at_the_crash_left_when_the_daemon_came_back),
         TEST(a_clock_that_went_back_prolongs_nothing_for_ever),
         TEST(a_will_fires_after_the_restart_as_its_delay_says),
+        TEST(wills_that_wait_for_their_turn_survive_too),
         TEST(a_clean_goodbye_leaves_no_will),
         TEST(a_session_stays_whose_it_was),
         TEST(a_clean_start_leaves_nothing_of_before),
