@@ -75,7 +75,7 @@ static void create_plain(struct device *device, const char *name, char config[64
     struct coap_properties p = plain(name);
     struct reply r = create(device, &p);
     assert_code(r, "2.01");
-    snprintf(config, 64, "%s", r.location + 1);
+    snprintf(config, 64, "%.60s", r.location + 1);
     p = read_back(r);
     snprintf(value, 64, "%.*s", (int)p.place.len - 1, (const char *)p.place.at + 1);
 }
@@ -110,7 +110,7 @@ static void a_repeated_creation_creates_one(void **state)
                        .path = "ps",
                        .format = COAP_PUBSUB_CBOR + 1,
                        .payload = slice_of(bytes, writer_len(&w))};
-    snprintf(first, sizeof first, "%s", ask(device, post).location);
+    snprintf(first, sizeof first, "%.60s", ask(device, post).location);
     struct reply r = ask(device, post);
     assert_code(r, "2.01");
     assert_string_equal(r.location, first);
@@ -339,7 +339,7 @@ static void only_so_many_subscribers_are_let_in(void **state)
     char config[64];
     p.given |= 1 << COAP_MAX_SUBSCRIBERS;
     p.max_subscribers = 2;
-    snprintf(config, sizeof config, "%s", create(device, &p).location + 1);
+    snprintf(config, sizeof config, "%.60s", create(device, &p).location + 1);
     stage_publish(stage, "few", "v", 0, true, NULL);
     for (int i = 0; i < 3; i++) {
         observers[i] = proven(stage);
@@ -392,7 +392,7 @@ static void a_topic_goes_when_its_time_is_over(void **state)
     char config[64];
     p.given |= 1 << COAP_EXPIRATION;
     p.expires_s = (uint64_t)stage->air.wall_ms / 1000 + 100;
-    snprintf(config, sizeof config, "%s", create(device, &p).location + 1);
+    snprintf(config, sizeof config, "%.60s", create(device, &p).location + 1);
     ask(device, (struct ask){.code = COAP_PUT, .path = "ps/brief", .payload = SLICE("v")});
     assert_int_equal(stage->ear.expires_ms, (int64_t)p.expires_s * 1000);
     ask(device,
