@@ -334,7 +334,7 @@ SUITES = {
 }
 PARTS = {label: labelled(label)
          for label in ("unit", "daemon", "fuzz-corpus", "style", "conformance", "coap", "raw", "sn", "siotctl",
-                      "systemd", "tls")}
+                      "examples", "systemd", "tls")}
 
 
 def main():
