@@ -421,7 +421,7 @@ bool durable_forget(struct broker *broker, struct outgoing *o)
 void durable_moves(struct broker *broker, const struct outgoing *o)
 {
     if (durable_rows_has_row(o))
-        broker->durable.pull = true;
+        broker->durable.pull = broker->durable.moved = true;
 }
 
 /* ---- handing over ---- */
@@ -462,7 +462,7 @@ static void hand_over(struct broker *broker)
     d->serial++;
     d->under_from = d->hard_from;
     d->hard_from = 0;
-    d->lasting = d->pull = false;
+    d->lasting = d->pull = d->moved = false;
     d->lazy_ms = 0;
     if (!list_empty(&d->changed))
         durable_lazy(broker);
@@ -534,8 +534,11 @@ void durable_work(struct broker *broker)
     keep_promises(d);
     send_sealed(broker);
     paging_ask(broker);
-    if (d->state == DURABLE_STUCK && broker->mono_ms >= d->retry_ms)
+    if (d->state == DURABLE_STUCK && broker->mono_ms >= d->retry_ms) {
+        if (!d->moved)
+            durable_rows_relieve(broker);
         start_commit(broker);
+    }
     if (d->state == DURABLE_IDLE && is_due(broker)) {
         hand_over(broker);
         keep_promises(d);

@@ -62,6 +62,7 @@ struct durable {
     uint32_t serial;     /* of the batch handed over last */
     uint32_t score;      /* of 1024: how often soft rows were over soon enough */
     bool pull;           /* all that is soft must be in the same batch */
+    bool moved;          /* something gone stands in another session's queue, in the next batch */
     bool lasting;        /* there is something hard, lists aside */
     bool starved;        /* no memory for the batch: it is to be tried again */
     uint64_t lazy_ms;    /* when the first lazy change was recorded; 0: there is none */

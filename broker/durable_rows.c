@@ -158,13 +158,18 @@ bool durable_rows_plain(struct durable *d, enum row_kind kind, uint64_t session,
     return true;
 }
 
+static void swap_batches(struct durable *d)
+{
+    struct batch batch = d->gathering;
+    d->gathering = d->under_way;
+    d->under_way = batch;
+}
+
 bool durable_rows_exchange(struct durable *d)
 {
     if (!grow(&d->under_way, d->owed + 1))
         return false;
-    struct batch batch = d->gathering;
-    d->gathering = d->under_way;
-    d->under_way = batch;
+    swap_batches(d);
     return true;
 }
 
@@ -599,6 +604,14 @@ static bool put_ended(struct durable *d)
         free(ended);
     }
     return true;
+}
+
+void durable_rows_relieve(struct broker *broker)
+{
+    struct durable *d = &broker->durable;
+    swap_batches(d);
+    (void)(put_all_gone(broker) && put_ended(d)); /* what there is no memory for goes later */
+    swap_batches(d);
 }
 
 bool durable_rows_changes(struct broker *broker)

@@ -45,6 +45,8 @@ bool durable_rows_changes(struct broker *broker);
 
 /* The batch is the one under way from now on, and a new one begins. */
 bool durable_rows_exchange(struct durable *durable);
+/* Behind the batch that does not fit, what goes meanwhile: that makes room. */
+void durable_rows_relieve(struct broker *broker);
 /* It has been written; it is empty again. */
 void durable_rows_release(struct batch *batch);
 

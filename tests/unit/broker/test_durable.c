@@ -485,6 +485,26 @@ static void when_it_is_full_what_needs_a_row_is_refused(void **state)
     assert_int_equal(fake_store_rows(s->store, ROW_QUEUED), 2);
 }
 
+static void who_takes_messages_away_makes_room(void **state)
+{
+    struct scene *s = *state;
+    subscribed(s, s->a, "a");
+    client_publish(s->w, s->pub, "x", "1", 1, false);
+    settle(s);
+    client_publish(s->w, s->pub, "x", "2", 1, false);
+    world_turn(s->w);
+    size_t rows = s->store->under_way->count;
+    fake_store_finish(s->store, s->w, COMMIT_FULL);
+    for (size_t i = 0; i < 2; i++)
+        session_acknowledged(s->a->session, s->a->got[i].packet_id, ACK_PUBACK);
+    world_pass(s->w, 1000);
+    assert_true(s->store->under_way->count >= rows + 4); /* both rows and messages end */
+    finish(s);
+    assert_int_equal(fake_store_rows(s->store, ROW_QUEUED), 0);
+    assert_int_equal(fake_store_rows(s->store, ROW_MESSAGE), 0);
+    assert_int_equal(broker_promise(s->w->broker), 0);
+}
+
 static void after_a_failure_no_promise_is_kept(void **state)
 {
     struct scene *s = *state;
@@ -528,6 +548,7 @@ int main(void)
         TEST(a_received_id_and_its_message_are_one_batch),
         TEST(an_id_whose_message_was_refused_is_not_written),
         TEST(when_it_is_full_what_needs_a_row_is_refused),
+        TEST(who_takes_messages_away_makes_room),
         TEST(after_a_failure_no_promise_is_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
