@@ -46,6 +46,33 @@ void outgoing_free(struct broker *broker, struct outgoing *o)
     broker->free_outgoing_count++;
 }
 
+bool outbox_reserve(struct broker *broker, size_t count)
+{
+    while (broker->free_outgoing_count < count) {
+        struct outgoing *o = calloc(1, sizeof *o);
+        if (!o)
+            return false;
+        list_append(&broker->free_outgoing, &o->link);
+        broker->free_outgoing_count++;
+    }
+    return true;
+}
+
+/* All identifiers of a delivery; without memory the first one, which is better than no message. */
+static void keep_identifiers(struct outgoing *o, const struct delivery *d)
+{
+    size_t size = d->identifier_count * sizeof *o->identifiers.many;
+    uint32_t *many = d->identifier_count > 1 ? malloc(size) : NULL;
+    o->identifier_count = d->identifier_count;
+    if (many) {
+        memcpy(many, d->identifiers, size);
+        o->identifiers.many = many;
+    } else if (d->identifier_count) {
+        o->identifiers.one = d->identifiers[0];
+        o->identifier_count = 1;
+    }
+}
+
 /* A kept copy of a delivery, or NULL when out of memory. */
 static struct outgoing *outgoing_of(struct broker *broker, const struct delivery *d,
                                     struct share *share)
@@ -55,19 +82,11 @@ static struct outgoing *outgoing_of(struct broker *broker, const struct delivery
         return NULL;
     list_init(&o->link);
     o->message = message_hold(d->message);
-    if (o->message && d->identifier_count > 1) {
-        o->identifiers.many = malloc(d->identifier_count * sizeof *o->identifiers.many);
-        if (o->identifiers.many)
-            memcpy(o->identifiers.many, d->identifiers,
-                   d->identifier_count * sizeof *o->identifiers.many);
-    }
-    if (!o->message || (d->identifier_count > 1 && !o->identifiers.many)) {
+    if (!o->message) {
         outgoing_free(broker, o);
         return NULL;
     }
-    if (d->identifier_count == 1)
-        o->identifiers.one = d->identifiers[0];
-    o->identifier_count = d->identifier_count;
+    keep_identifiers(o, d);
     o->qos = o->entry.qos = d->qos;
     o->retain = d->retain;
     o->share = share ? share_ref(share) : NULL;
@@ -276,10 +295,8 @@ static enum attempt attempt(struct session *session, struct outgoing *o)
             inflight_drop(ids, &o->entry);
         return OVER;
     }
-    if (fresh && inflight_claim(ids, &o->entry) != 0) {
-        stats->dropped[DROP_NO_MEMORY]++;
-        return OVER;
-    }
+    if (fresh && inflight_claim(ids, &o->entry) != 0)
+        return LATER; /* it may have been acknowledged to its publisher: it waits for memory */
     if (must_be_sealed(session, o, fresh))
         return SEALED;
     enum sink_answer answer = hand_over_kept(session, o);

@@ -116,6 +116,10 @@ struct outgoing *outbox_restore(struct session *session, const struct record_que
 void outbox_each(struct session *session,
                  void (*each)(struct session *session, struct outgoing *outgoing));
 
+/* Makes sure that so many messages can be kept without another allocation than the messages' own,
+ * so that who publishes can be told in time that there is no memory. False: there is none. */
+bool outbox_reserve(struct broker *broker, size_t count);
+
 /* Gives back one outgoing that is in no list. */
 void outgoing_free(struct broker *broker, struct outgoing *outgoing);
 

@@ -7,6 +7,7 @@
  * away under it. A session gets one copy however many of its subscriptions match, at the highest
  * QoS among them and with all their identifiers [MQTT-3.3.4-2, MQTT-3.3.4-3]. */
 #include "broker/core.h"
+#include "broker/outbox_parts.h"
 #include "broker/topic.h"
 #include <stdlib.h>
 
@@ -135,6 +136,30 @@ static bool room_everywhere(const struct broker *broker, const struct message *m
     return room_in_shares(broker, m);
 }
 
+/* Gets all the memory that keeping the message will take, before anything has happened: who is told
+ * that it was accepted must not lose it for want of some. A share is counted as one receiver. */
+static bool provide(struct broker *broker, struct message *m)
+{
+    const struct walk *walk = &broker->walk;
+    const struct node_array *nodes = &broker->router.matches;
+    size_t receivers = 0;
+    for (size_t i = 0; i < walk->count; i++)
+        if (walk->matches[i].qos) {
+            receivers++;
+            if (!outbox_of(walk->matches[i].session))
+                return false;
+        }
+    for (size_t i = 0; i < nodes->count; i++)
+        for (struct share *share = ring_first_share(nodes->at[i]); share;
+             share = ring_next_share(share))
+            receivers++;
+    if (!receivers)
+        return true;
+    struct message *held = outbox_reserve(broker, receivers) ? message_hold(m) : NULL;
+    message_unref(held); /* m keeps it until message_end */
+    return held != NULL;
+}
+
 /* Whether the store would get a row more because of it: what to refuse while there is no room. */
 static bool needs_row(const struct broker *broker, const struct message *m)
 {
@@ -238,6 +263,8 @@ static enum verdict route(struct broker *broker, const struct origin *origin, st
         return VERDICT_QUOTA;
     if (m->qos && origin->refusable && durable_is_full(broker) && needs_row(broker, m))
         return VERDICT_QUOTA;
+    if (m->qos && origin->refusable && !provide(broker, m))
+        return VERDICT_NO_MEMORY;
     enum verdict retained = m->retain ? retained_store(broker, m) : VERDICT_OK;
     if (retained != VERDICT_OK && origin->refusable)
         return retained;
