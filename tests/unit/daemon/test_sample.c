@@ -85,14 +85,15 @@ static void what_it_shows_are_the_defaults(void **state)
     config_free(shown);
 }
 
-/* Options of a nested map stand in a listener that is commented out as a whole; an option without
- * default is shown by an example, which is not switched on. */
+/* Options of a nested map, and those of datagrams, stand in listeners that are commented out; an
+ * option without default is shown by an example, which is not switched on. */
 static bool is_shown_as_comment(const struct option_row *row)
 {
-    char key[128];
+    char key[128], apart[128];
     const char *last = strrchr(row->name, '.');
+    snprintf(apart, sizeof(apart), "\n  #   %s:", row->name);
     snprintf(key, sizeof(key), " %s:", last ? last + 1 : row->name);
-    return (last || !row->fallback) && strstr(sample, key);
+    return ((last || !row->fallback) && strstr(sample, key)) || strstr(sample, apart);
 }
 
 static void expect_all(const struct option_table *table, const struct node *map)
