@@ -115,7 +115,7 @@ static const struct option_row rows[] = {
      .max = UINT64_C(1) << 40,
      .unlimited = true,
      .reloadable = true,
-     .help = "bytes of those that are kept in memory when there is a store: longer queues are read "
+     .help = "bytes of memory that those may take when there is a store: longer queues are read "
              "from it as they are sent"},
     {.name = "filter_nodes",
      .type = OPTION_COUNT,

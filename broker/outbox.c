@@ -173,7 +173,7 @@ void outbox_count(struct session *session, const struct outgoing *o, bool more)
     struct outbox *box = session->outbox;
     struct stats *stats = &session->broker->stats;
     size_t size = message_size(o->message);
-    session->broker->queued_memory += more ? size : -size;
+    session->broker->queued_memory += more ? outgoing_cost(size) : -outgoing_cost(size);
     count(&stats->queued_messages, &stats->queued_bytes, size, more);
     count(&box->queued.messages, &box->queued.bytes, size, more);
     if (o->qos == 0)

@@ -45,6 +45,13 @@ struct outgoing {
     uint64_t seq;               /* the promise that its row is on disk */
 };
 
+/* What one that is queued takes of limits.queued_memory: all of it, not only its content. */
+static inline size_t outgoing_cost(size_t message_size)
+{
+    return message_size + sizeof(struct outgoing) + sizeof(struct message) +
+           2 * sizeof(struct stored_message);
+}
+
 /* How much waits in queues. */
 struct backlog {
     uint64_t messages, bytes;

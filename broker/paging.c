@@ -64,7 +64,7 @@ static void let_go(struct session *session, struct outgoing *o)
         paged->from = o->number;
     paged->to = o->number;
     paged->bytes += size;
-    broker->queued_memory -= size;
+    broker->queued_memory -= outgoing_cost(size);
     if (o->row->rows == 1 && m->refs == 1)
         durable_lose(&broker->durable, o->row);
     list_remove(&o->link);
@@ -221,7 +221,7 @@ static bool page_in(struct session *session, const struct fetched *row)
     /* It was counted as queued all the while: now it is so twice, or is under way. */
     bool queued = !o->entry.packet_id;
     outbox_count(session, o, false);
-    broker->queued_memory += size;
+    broker->queued_memory += outgoing_cost(size);
     o->keep = KEEP_WRITTEN;
     o->has_row = true;
     o->row = stored;

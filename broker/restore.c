@@ -275,7 +275,7 @@ static bool restore_stored(struct broker *broker, struct restoring *r, const str
     if (head.retain || r->bytes < broker->limits->queued_memory)
         counted.message = restore_message(&head, kept->payload);
     if (counted.message)
-        r->bytes += message_size(counted.message);
+        r->bytes += outgoing_cost(message_size(counted.message));
     r->messages[r->message_count++] = counted;
     return true;
 }

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-enum { MANY = 3000, BUDGET = 1000 };
+enum { MANY = 3000, BUDGET = 20000 };
 
 struct scene {
     struct world *w;
@@ -376,7 +376,7 @@ static void play(struct scene *s, uint64_t seed)
     struct dice dice = {seed};
     int sent = 0, got = 0;
     bool here = false;
-    s->w->limits.queued_memory = dice_throw(&dice, 3) * 300;
+    s->w->limits.queued_memory = dice_throw(&dice, 3) * 6000;
     away(s, s->a, "a", "x");
     for (int step = 0; step < 400; step++) {
         switch (dice_throw(&dice, 9)) {
