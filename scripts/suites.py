@@ -333,8 +333,8 @@ SUITES = {
     "fuzz": suite_fuzz,
 }
 PARTS = {label: labelled(label)
-         for label in ("unit", "daemon", "fuzz-corpus", "style", "conformance", "coap", "raw", "sn", "siotctl",
-                      "examples", "systemd", "tls")}
+         for label in ("unit", "daemon", "datagram", "fuzz-corpus", "style", "conformance", "coap", "raw", "sn",
+                       "matrix", "siotctl", "examples", "systemd", "tls", "crash")}
 
 
 def main():
