@@ -46,6 +46,7 @@ struct stats {
     uint64_t protocol_errors;
     uint64_t heap_current, heap_maximum; /* bytes, as the daemon last measured them */
     uint64_t loop_lag_max_us;            /* longest turn since the last report */
+    uint64_t loop_lag_p999_us;           /* 99.9 % of the turns took at most this */
 };
 
 /* Messages dropped for any reason. */

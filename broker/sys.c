@@ -76,6 +76,7 @@ static void say_totals(struct broker *broker)
         {"protocol_errors", s->protocol_errors},
         {"connects/refused", s->connects_refused},
         {"loop/lag/max_us", s->loop_lag_max_us},
+        {"loop/lag/p999_us", s->loop_lag_p999_us},
     };
     for (size_t i = 0; i < sizeof totals / sizeof totals[0]; i++)
         say_number(broker, totals[i].name, totals[i].value);

@@ -21,7 +21,9 @@ static uint64_t larger(uint64_t a, uint64_t b)
 /* Both want the longest turn since they last looked, the loop keeps only one. */
 static void collect_lag(struct pulse *pulse)
 {
-    uint64_t lag_us = loop_lag_take(pulse->loop).max_us;
+    struct loop_lag lag = loop_lag_take(pulse->loop);
+    uint64_t lag_us = lag.max_us;
+    pulse->sys_lag_p999_us = larger(pulse->sys_lag_p999_us, lag.p999_us);
     pulse->sys_lag_us = larger(pulse->sys_lag_us, lag_us);
     pulse->watchdog_lag_us = larger(pulse->watchdog_lag_us, lag_us);
 }
@@ -48,8 +50,9 @@ static void publish_sys(struct pulse *pulse)
     struct stats *stats = broker_stats(pulse->broker);
     collect_lag(pulse);
     stats->loop_lag_max_us = pulse->sys_lag_us;
+    stats->loop_lag_p999_us = pulse->sys_lag_p999_us;
     measure_heap(stats);
-    pulse->sys_lag_us = 0;
+    pulse->sys_lag_us = pulse->sys_lag_p999_us = 0;
     broker_publish_sys(pulse->broker, now_ms - pulse->sys_last_ms);
     pulse->hooks->say(pulse->owner);
     pulse->sys_last_ms = now_ms;

@@ -29,6 +29,7 @@ struct pulse {
     void *owner;
     struct timer sys, watchdog, day;
     uint64_t sys_last_ms;                 /* when $SYS was published last */
+    uint64_t sys_lag_p999_us;             /* the worst of the stretches between two looks */
     uint64_t sys_lag_us, watchdog_lag_us; /* longest turn since each of them last looked */
 };
 
