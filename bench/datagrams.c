@@ -10,15 +10,16 @@
 
 enum { ANSWER_MS = 1000, BUFFER = 4 << 20 };
 
-static int open_one(const struct target *target, uint32_t n)
+int datagrams_socket(const struct target *target, uint32_t n, int buffer)
 {
     struct sockaddr_storage source;
     socklen_t length = target_source(target, n, &source);
-    int size = BUFFER, fd = socket(target->address.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    int fd = socket(target->address.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
     if (fd < 0)
         return -errno;
-    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+    if (buffer)
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
     if ((length && bind(fd, (struct sockaddr *)&source, length) != 0) ||
         connect(fd, (const struct sockaddr *)&target->address, target->address_len) != 0) {
         int error = -errno;
@@ -34,7 +35,7 @@ int datagrams_open(struct datagrams *datagrams, const struct target *target, uin
     if (!datagrams->sockets)
         return -ENOMEM;
     while (datagrams->count < count) {
-        int fd = open_one(target, datagrams->count);
+        int fd = datagrams_socket(target, datagrams->count, BUFFER);
         if (fd < 0)
             return fd;
         datagrams->sockets[datagrams->count++] = fd;
@@ -48,6 +49,15 @@ void datagrams_close(struct datagrams *datagrams)
         close(datagrams->sockets[i]);
     free(datagrams->sockets);
     *datagrams = (struct datagrams){0};
+}
+
+/* Whether it was a question, which has been replied to. */
+static bool replied(int fd, const struct dialect *dialect, const uint8_t *at, size_t length)
+{
+    uint8_t reply[DATAGRAM_MOST];
+    size_t said = dialect->reply ? dialect->reply(reply, at, length) : 0;
+
+    return said && send(fd, reply, said, 0) == (ssize_t)said;
 }
 
 /* Takes `wanted` answers off a socket; how many came in time. */
@@ -66,6 +76,8 @@ static uint32_t take(struct datagrams *datagrams, const struct dialect *dialect,
                 break;
             continue;
         }
+        if (replied(fd, dialect, answer, (size_t)length))
+            continue;
         datagrams->answered++;
         datagrams->bad += !dialect->good(device, answer, (size_t)length);
         came++;
@@ -109,11 +121,12 @@ static bool greet(struct datagrams *datagrams, const struct dialect *dialect, ui
     return false;
 }
 
-uint32_t datagrams_greet(struct datagrams *datagrams, const struct dialect *dialect)
+uint32_t datagrams_greet(struct datagrams *datagrams, const struct dialect *dialect, uint32_t from,
+                         uint32_t to)
 {
     uint32_t came = 0;
 
-    for (uint32_t i = 0; i < datagrams->count; i++)
+    for (uint32_t i = from; i < to; i++)
         came += greet(datagrams, dialect, i);
     return came;
 }

@@ -20,9 +20,17 @@ struct dialect {
     size_t (*greet)(uint8_t *to, uint32_t device);
     /* Whether an answer is a good one. May learn from it what to say next time. */
     bool (*good)(uint32_t device, const uint8_t *at, size_t length);
+    /* When this is no answer but a question: writes what is to be said to it and returns its
+     * length. 0: it is an answer. NULL: nobody asks. */
+    size_t (*reply)(uint8_t *to, const uint8_t *at, size_t length);
 };
 
-extern const struct dialect dialect_raw, dialect_sn, dialect_coap_put, dialect_coap_get;
+extern const struct dialect dialect_raw, dialect_sn, dialect_coap_put, dialect_coap_get,
+    dialect_coap_observe;
+
+/* A socket that is connected to the target, the n-th of the run; `buffer` bytes of what has come
+ * may wait in it, 0: as many as usual. Returns it or -errno. */
+int datagrams_socket(const struct target *target, uint32_t n, int buffer);
 
 struct datagrams {
     int *sockets; /* owned */
@@ -34,8 +42,10 @@ struct datagrams {
 int datagrams_open(struct datagrams *datagrams, const struct target *target, uint32_t count);
 void datagrams_close(struct datagrams *datagrams);
 
-/* Greets from each socket until there is a good answer, twice at most. Returns how many came. */
-uint32_t datagrams_greet(struct datagrams *datagrams, const struct dialect *dialect);
+/* Greets from the sockets [from, to) until there is a good answer, twice at most. Returns how many
+ * came. */
+uint32_t datagrams_greet(struct datagrams *datagrams, const struct dialect *dialect, uint32_t from,
+                         uint32_t to);
 
 /* Sends one burst from each socket and waits for the answers, at most a second for each. Returns 0
  * or -errno. */

@@ -40,7 +40,14 @@ const struct dialect dialect_raw = {
 
 /* ---- MQTT-SN 1.2: a short topic name, which needs no registration ---- */
 
-enum { SN_PUBLISH = 0x0C, SN_CONNECT = 0x04, SN_PINGREQ = 0x16, SN_SHORT_NAME = 0x02 };
+enum {
+    SN_CONNECT = 0x04,
+    SN_REGISTER = 0x0A,
+    SN_REGACK = 0x0B,
+    SN_PUBLISH = 0x0C,
+    SN_PINGREQ = 0x16,
+    SN_SHORT_NAME = 0x02
+};
 
 static size_t sn_say(uint8_t *to, uint32_t device, uint32_t n, bool last, uint32_t payload_len)
 {
@@ -75,8 +82,18 @@ static bool sn_good(uint32_t device, const uint8_t *at, size_t length)
     return (length == 2 && at[1] == 0x17) || (length == 3 && at[1] == 0x05 && at[2] == 0);
 }
 
+/* A broker asks for a REGACK where it wants an address proven. */
+static size_t sn_reply(uint8_t *to, const uint8_t *at, size_t length)
+{
+    if (length < 6 || at[1] != SN_REGISTER)
+        return 0;
+    const uint8_t regack[] = {7, SN_REGACK, at[2], at[3], at[4], at[5], 0};
+    memcpy(to, regack, sizeof regack);
+    return sizeof regack;
+}
+
 const struct dialect dialect_sn = {
-    .name = "mqtt-sn", .say = sn_say, .greet = sn_greet, .good = sn_good};
+    .name = "mqtt-sn", .say = sn_say, .greet = sn_greet, .good = sn_good, .reply = sn_reply};
 
 /* ---- CoAP: confirmable requests on /ps/bench/DEVICE ---- */
 
@@ -88,7 +105,9 @@ static struct echo {
     uint8_t bytes[ECHO_MOST], length;
 } echoes[DEVICES];
 
-static size_t coap_request(uint8_t *to, uint8_t code, uint32_t device)
+enum coap_wish { COAP_ONCE, COAP_OBSERVE };
+
+static size_t coap_request(uint8_t *to, uint8_t code, uint32_t device, enum coap_wish wish)
 {
     static uint16_t id;
     const struct echo *echo = &echoes[device % DEVICES];
@@ -97,10 +116,15 @@ static size_t coap_request(uint8_t *to, uint8_t code, uint32_t device)
                             (uint8_t)(id >> 8), (uint8_t)id};
     memcpy(to, head, sizeof head);
     size_t at = sizeof head;
+    uint8_t path = 0xB;
+    if (wish == COAP_OBSERVE) { /* option 6, empty: 0, register (RFC 7641 section 2) */
+        to[at++] = 0x60;
+        path -= 6;
+    }
     int name = sprintf((char *)to + at,
-                       "\xB2ps\x05"
+                       "%cps\x05"
                        "bench%c%u",
-                       0, device) -
+                       path << 4 | 2, 0, device) -
                10;
     to[at + 9] = (uint8_t)name;
     at += 10 + (size_t)name;
@@ -119,7 +143,7 @@ static size_t coap_put(uint8_t *to, uint32_t device, uint32_t n, bool last, uint
 {
     (void)n;
     (void)last;
-    size_t at = coap_request(to, COAP_PUT, device);
+    size_t at = coap_request(to, COAP_PUT, device, COAP_ONCE);
     to[at++] = 0xFF;
     return fill(to, at, payload_len);
 }
@@ -129,7 +153,7 @@ static size_t coap_get(uint8_t *to, uint32_t device, uint32_t n, bool last, uint
     (void)n;
     (void)last;
     (void)payload_len;
-    return coap_request(to, COAP_GET, device);
+    return coap_request(to, COAP_GET, device, COAP_ONCE);
 }
 
 static size_t greet_put(uint8_t *to, uint32_t device)
@@ -139,7 +163,12 @@ static size_t greet_put(uint8_t *to, uint32_t device)
 
 static size_t greet_get(uint8_t *to, uint32_t device)
 {
-    return coap_request(to, COAP_GET, device);
+    return coap_request(to, COAP_GET, device, COAP_ONCE);
+}
+
+static size_t greet_observe(uint8_t *to, uint32_t device)
+{
+    return coap_request(to, COAP_GET, device, COAP_OBSERVE);
 }
 
 /* Looks for an Echo in the options of an answer. */
@@ -177,3 +206,8 @@ const struct dialect dialect_coap_put = {
     .name = "coap-put", .each = true, .say = coap_put, .greet = greet_put, .good = coap_good};
 const struct dialect dialect_coap_get = {
     .name = "coap-get", .each = true, .say = coap_get, .greet = greet_get, .good = coap_good};
+const struct dialect dialect_coap_observe = {.name = "coap-observe",
+                                             .each = true,
+                                             .say = coap_get,
+                                             .greet = greet_observe,
+                                             .good = coap_good};

@@ -23,6 +23,11 @@ static const struct work works[] = {
     {"mqtt-sn", work_sn},
     {"coap-put", work_coap_put},
     {"coap-get", work_coap_get},
+    {"idle-raw", work_idle_raw},
+    {"idle-mqtt-sn", work_idle_sn},
+    {"idle-coap", work_idle_coap},
+    {"dtls", work_dtls},
+    {"flood", work_flood},
 };
 
 static const struct work *find_work(const char *name)

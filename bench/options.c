@@ -69,7 +69,10 @@ static const char *const works = "\
   steady         a fixed rate, latency percentiles\n\
   flatness       cost of pairs beside ever more idle connections and subscriptions\n\
   raw, mqtt-sn   datagrams in bursts (--window) from --clients devices, QoS 0\n\
-  coap-put, coap-get  confirmable requests, --window of them at once per device\n";
+  coap-put, coap-get  confirmable requests, --window of them at once per device\n\
+  idle-raw, idle-mqtt-sn, idle-coap  memory per subscriber, client, observer\n\
+  dtls           coap devices on DTLS: CPU per handshake, memory per device\n\
+  flood          ClientHellos without a cookie from 50,000 addresses, --rate of them\n";
 
 static void usage(FILE *to)
 {

@@ -1,26 +1,20 @@
-/* TLS over TCP. The socket is transport_tcp's; wolfSSL reads and writes it itself. One profile (a
- * WOLFSSL_CTX) serves the whole run. With --tls-session resumed the first connection's ticket is
- * what all others come with, and one that is not resumed ends the run: it would be counted as what
- * it is not. */
+/* TLS over TCP. The socket is transport_tcp's; wolfSSL reads and writes it itself. One profile
+ * serves the whole run. With --tls-session resumed the first connection's ticket is what all others
+ * come with, and one that is not resumed ends the run: it would be counted as what it is not. */
+#include "bench/tls_profile.h"
 #include "bench/transport.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/epoll.h>
-#include <wolfssl/ssl.h>
 
-enum { RECORD = 16384, KEY_MAX = 64 };
+enum { RECORD = 16384 };
 
 static WOLFSSL_CTX *profile;
 static WOLFSSL_SESSION *session; /* of the first connection */
 static bool resume;
 static int first_group;
-static char psk_identity[129];
-static unsigned char psk_key[KEY_MAX];
-static unsigned psk_len;
 
 struct tls {
     WOLFSSL *ssl;
@@ -28,107 +22,13 @@ struct tls {
     int held; /* bytes that wolfSSL has taken and not yet written: to be offered again */
 };
 
-/* ---- what the options say ---- */
-
-static const struct {
-    const char *name;
-    int number;
-} groups[] = {{"X25519MLKEM768", WOLFSSL_X25519MLKEM768},
-              {"X25519", WOLFSSL_ECC_X25519},
-              {"P-256", WOLFSSL_ECC_SECP256R1}};
-
-static int set_group(const char *name)
-{
-    for (size_t i = 0; i < sizeof groups / sizeof *groups; i++) {
-        if (strcmp(groups[i].name, name) != 0)
-            continue;
-        first_group = groups[i].number;
-        return wolfSSL_CTX_set_groups(profile, &first_group, 1) == WOLFSSL_SUCCESS ? 0 : -1;
-    }
-    return -1;
-}
-
-static int set_version(const char *name)
-{
-    if (strcmp(name, "1.2") == 0)
-        return wolfSSL_CTX_SetMinVersion(profile, WOLFSSL_TLSV1_2) == WOLFSSL_SUCCESS ? 0 : -1;
-    if (strcmp(name, "1.3") == 0)
-        return wolfSSL_CTX_SetMinVersion(profile, WOLFSSL_TLSV1_3) == WOLFSSL_SUCCESS ? 0 : -1;
-    return -1;
-}
-
-static unsigned give_key(WOLFSSL *ssl, const char *hint, char *identity, unsigned identity_size,
-                         unsigned char *key, unsigned key_size)
-{
-    (void)ssl;
-    (void)hint;
-    if (key_size < psk_len || identity_size < sizeof psk_identity)
-        return 0;
-    strcpy(identity, psk_identity);
-    memcpy(key, psk_key, psk_len);
-    return psk_len;
-}
-
-static unsigned give_key_13(WOLFSSL *ssl, const char *hint, char *identity, unsigned identity_size,
-                            unsigned char *key, unsigned key_size, const char **suite)
-{
-    *suite = "TLS13-AES128-GCM-SHA256";
-    return give_key(ssl, hint, identity, identity_size, key, key_size);
-}
-
-/* IDENTITY:HEX */
-static int set_key(const char *text)
-{
-    const char *colon = strchr(text, ':');
-
-    if (!colon || (size_t)(colon - text) >= sizeof psk_identity)
-        return -1;
-    memcpy(psk_identity, text, (size_t)(colon - text));
-    for (text = colon + 1; text[0] && psk_len < KEY_MAX; text += 2) {
-        int used = 0;
-        if (sscanf(text, "%2hhx%n", &psk_key[psk_len], &used) != 1 || used != 2)
-            return -1;
-        psk_len++;
-    }
-    wolfSSL_CTX_set_psk_client_callback(profile, give_key);
-    wolfSSL_CTX_set_psk_client_tls13_callback(profile, give_key_13);
-    return text[0] ? -1 : 0;
-}
-
-static WOLFSSL_CTX *profile_of(const struct options *options)
-{
-    bool old = options->tls_version && strcmp(options->tls_version, "1.2") == 0;
-
-    wolfSSL_Init();
-    return wolfSSL_CTX_new(old ? wolfTLSv1_2_client_method() : wolfTLSv1_3_client_method());
-}
-
 int transport_tls_start(const struct options *options)
 {
-    const char *wrong = NULL;
-
-    profile = profile_of(options);
-    if (!profile)
-        wrong = "memory";
-    else if (options->tls_psk ? set_key(options->tls_psk) < 0
-                              : wolfSSL_CTX_load_verify_locations(profile, options->tls, NULL) !=
-                                    WOLFSSL_SUCCESS)
-        wrong = options->tls_psk ? "--tls-psk" : "--tls";
-    else if (options->tls_version && set_version(options->tls_version) < 0)
-        wrong = "--tls-version";
-    else if (options->tls_groups && set_group(options->tls_groups) < 0)
-        wrong = "--tls-groups";
-    else if (options->tls_session && strcmp(options->tls_session, "resumed") != 0 &&
-             strcmp(options->tls_session, "new") != 0)
-        wrong = "--tls-session";
-    if (wrong) {
-        fprintf(stderr, "siotd-bench: %s: cannot be used\n", wrong);
-        return -1;
-    }
+    profile = tls_profile_new(options, false, &first_group);
     resume = options->tls_session && strcmp(options->tls_session, "resumed") == 0;
-    if (resume)
+    if (profile && resume)
         wolfSSL_CTX_UseSessionTicket(profile);
-    return 0;
+    return profile ? 0 : -1;
 }
 
 /* ---- the transport ---- */

@@ -23,6 +23,11 @@ int work_raw(struct crowd *crowd, struct report *report);
 int work_sn(struct crowd *crowd, struct report *report);
 int work_coap_put(struct crowd *crowd, struct report *report);
 int work_coap_get(struct crowd *crowd, struct report *report);
+int work_idle_raw(struct crowd *crowd, struct report *report);
+int work_idle_sn(struct crowd *crowd, struct report *report);
+int work_idle_coap(struct crowd *crowd, struct report *report);
+int work_dtls(struct crowd *crowd, struct report *report);
+int work_flood(struct crowd *crowd, struct report *report);
 
 /* Adds that many connections and opens them. Returns 0, or -1 with a failure. */
 int work_add(struct crowd *crowd, uint32_t connections);

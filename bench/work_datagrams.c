@@ -1,11 +1,11 @@
 /* What a datagram costs: bursts from many devices, and one answer for each burst or each request.
- */
+ * And what a device costs that has said who it is and is silent. */
 #include "bench/datagrams.h"
 #include "bench/work.h"
 
 #include <string.h>
 
-enum { DEVICES = 50, BURST = 32 };
+enum { DEVICES = 50, BURST = 32, IDLE = 10000, IDLE_FIRST = 100 };
 
 static int rounds(struct crowd *crowd, struct datagrams *datagrams, const struct dialect *dialect,
                   double seconds)
@@ -36,7 +36,7 @@ static int run(struct crowd *crowd, struct datagrams *datagrams, const struct di
         crowd_fail(crowd, "%s", strerror(-error));
         return -1;
     }
-    if (datagrams_greet(datagrams, dialect) < datagrams->count) {
+    if (datagrams_greet(datagrams, dialect, 0, datagrams->count) < datagrams->count) {
         crowd_fail(crowd, "%s: not every device was answered", dialect->name);
         return -1;
     }
@@ -84,4 +84,58 @@ int work_coap_put(struct crowd *crowd, struct report *report)
 int work_coap_get(struct crowd *crowd, struct report *report)
 {
     return work(crowd, &dialect_coap_get, report);
+}
+
+static int stay(struct crowd *crowd, struct datagrams *datagrams, const struct dialect *dialect,
+                struct report *report)
+{
+    struct gauge_memory before, after;
+    struct measure start, making;
+    uint32_t count = work_room(crowd, options_clients(crowd->options, IDLE), report);
+
+    if (count <= IDLE_FIRST || datagrams_open(datagrams, &crowd->target, count) < 0) {
+        crowd_fail(crowd, "there is no room for %u sockets", count);
+        return -1;
+    }
+    /* The first ones make the broker allocate what all share. */
+    uint32_t came = datagrams_greet(datagrams, dialect, 0, IDLE_FIRST);
+    if (measure_memory(crowd, &before) < 0)
+        return -1;
+    measure_now(crowd, &start);
+    came += datagrams_greet(datagrams, dialect, IDLE_FIRST, count);
+    making = measure_since(crowd, &start);
+    if (measure_memory(crowd, &after) < 0)
+        return -1;
+    report_section(report, "%s", crowd->options->work);
+    report_add(report, "devices", count - IDLE_FIRST, "");
+    report_add(report, "lost", count - came, "devices that got no good answer");
+    if (crowd->options->broker) {
+        report_add(report, "made_cpu_us", (double)making.broker_ns / (count - IDLE_FIRST) / 1e3,
+                   "µs of the broker each");
+        measure_report_memory(&before, &after, count - IDLE_FIRST, report);
+    }
+    return 0;
+}
+
+static int idle(struct crowd *crowd, const struct dialect *dialect, struct report *report)
+{
+    struct datagrams datagrams = {0};
+    int result = stay(crowd, &datagrams, dialect, report);
+    datagrams_close(&datagrams);
+    return result;
+}
+
+int work_idle_raw(struct crowd *crowd, struct report *report)
+{
+    return idle(crowd, &dialect_raw, report);
+}
+
+int work_idle_sn(struct crowd *crowd, struct report *report)
+{
+    return idle(crowd, &dialect_sn, report);
+}
+
+int work_idle_coap(struct crowd *crowd, struct report *report)
+{
+    return idle(crowd, &dialect_coap_observe, report);
 }
