@@ -5,7 +5,7 @@
  * collected and leave in one write together with the flow's frames.
  * Invariant: a frame of the flow that was written in part is finished before anything else. */
 #include "bench/client.h"
-#include "bench/crowd.h"
+#include "bench/watch.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -86,8 +86,12 @@ static void greet(struct client *client)
     char id[24];
     struct writer w = writer_of(frame, sizeof frame);
 
-    snprintf(id, sizeof id, "sb%x-%u", (unsigned)getpid(), client->number);
-    packet_write_connect(&w, client->crowd->options->version, slice_of_str(id), KEEP_ALIVE_S);
+    if (client->name)
+        snprintf(id, sizeof id, "%s-%u", client->name, client->number);
+    else
+        snprintf(id, sizeof id, "sb%x-%u", (unsigned)getpid(), client->number);
+    packet_write_connect(&w, client->crowd->options->version, slice_of_str(id), KEEP_ALIVE_S,
+                         client->kept);
     uint8_t *to = client_room(client, writer_len(&w));
     if (to)
         memcpy(to, frame, writer_len(&w));
@@ -124,6 +128,7 @@ static void on_connack(struct client *client, struct slice body)
                    connack.server_keep_alive_s, KEEP_ALIVE_S);
     } else {
         client->receive_maximum = connack.receive_maximum;
+        client->present = connack.present;
         client->state = CLIENT_READY;
         crowd->opening--;
     }
@@ -162,6 +167,8 @@ static void on_publish(struct client *client, const struct packet *packet)
     } else if (publish.qos == 1) {
         send_ack(client, PACKET_PUBACK, publish.id);
     }
+    if (crowd->options->watch && watch_take(crowd, &publish))
+        return;
     crowd->deliveries++;
     crowd->delivered(crowd, client, &publish);
 }
@@ -386,7 +393,7 @@ void client_subscribe(struct client *client, struct slice filters)
     client->crowd->unanswered++;
 }
 
-void client_clear(struct client *client)
+void client_close(struct client *client)
 {
     uint8_t frame[2];
     struct writer w = writer_of(frame, sizeof frame);
@@ -396,9 +403,14 @@ void client_clear(struct client *client)
         struct iovec part = {frame, sizeof frame};
         client->wire.transport->writev(&client->wire, &part, 1); /* as good as it goes */
     }
-    if (client->state != CLIENT_NEW)
+    if (client->state != CLIENT_NEW && client->state != CLIENT_CLOSED)
         client->wire.transport->close(&client->wire);
     client->state = CLIENT_CLOSED;
+}
+
+void client_clear(struct client *client)
+{
+    client_close(client);
     bytes_clear(&client->rest);
     bytes_clear(&client->out);
     free(client->held);

@@ -26,7 +26,10 @@ struct client {
     struct crowd *crowd;
     struct wire wire;
     enum client_state state;
-    uint32_t number; /* its place among the members */
+    uint32_t number;  /* its place among the members */
+    const char *name; /* its client id is this and its number, or NULL: one of this run's own */
+    bool kept;        /* its session outlives the connection */
+    bool present;     /* and was there when it came */
     uint16_t receive_maximum;
     uint16_t next_id;    /* for SUBSCRIBE */
     bool dirty, blocked; /* in crowd's dirty list; waiting for EPOLLOUT */
@@ -51,7 +54,10 @@ uint8_t *client_room(struct client *client, size_t len);
 /* One SUBSCRIBE for `filters`, which packet_write_filter wrote. */
 void client_subscribe(struct client *client, struct slice filters);
 
-/* Says DISCONNECT, closes and frees what it owns; the struct is the crowd's. */
+/* Says DISCONNECT and closes, if it is open. */
+void client_close(struct client *client);
+
+/* Closes it and frees what it owns; the struct is the crowd's. */
 void client_clear(struct client *client);
 
 #endif

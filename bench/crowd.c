@@ -136,6 +136,7 @@ struct client *crowd_add(struct crowd *crowd)
     client->wire.fd = -1;
     client->number = crowd->count;
     client->receive_maximum = UINT16_MAX;
+    client->kept = options_kept(crowd->options);
     crowd->members[crowd->count++] = client;
     return client;
 }

@@ -39,7 +39,8 @@ struct crowd {
     bool quiet;          /* no new messages: publishers drain */
     uint64_t deliveries; /* PUBLISH packets received, without repeated QoS 2 ids */
     uint64_t lost, duplicated, refused, foreign;
-    char failure[160]; /* empty while all is well */
+    uint64_t lag_heard, lag_wanted, lag_p999_us, lag_max_us; /* see watch.h */
+    char failure[160];                                       /* empty while all is well */
 };
 
 /* Prepares an empty crowd and raises RLIMIT_NOFILE as far as it goes. Returns 0, or -1 after saying

@@ -18,6 +18,8 @@ static const struct work works[] = {
     {"retained", work_retained},
     {"idle", work_idle},
     {"steady", work_steady},
+    {"offline", work_offline},
+    {"fetch", work_fetch},
     {"flatness", work_flatness},
     {"raw", work_raw},
     {"mqtt-sn", work_sn},

@@ -1,5 +1,6 @@
 /* Differences of counters that run all the time; nothing is sampled inside a stretch. */
 #include "bench/measure.h"
+#include "bench/watch.h"
 
 #include <string.h>
 
@@ -52,8 +53,9 @@ int measure_traffic(struct crowd *crowd, struct measure *measure)
     const struct options *options = crowd->options;
     struct measure start;
 
-    if (crowd_run_for(crowd, options->warmup_s) < 0)
+    if (watch_start(crowd) < 0 || crowd_run_for(crowd, options->warmup_s) < 0)
         return -1;
+    watch_reset(crowd);
     measure_now(crowd, &start);
     if (options->messages) {
         deliveries_wanted = crowd->deliveries + options->messages;
@@ -64,6 +66,8 @@ int measure_traffic(struct crowd *crowd, struct measure *measure)
     *measure = measure_since(crowd, &start);
     if (!measure->deliveries)
         crowd_fail(crowd, "nothing was delivered");
+    else if (watch_end(crowd) < 0)
+        return -1;
     return crowd->failure[0] ? -1 : 0;
 }
 
@@ -87,6 +91,7 @@ void measure_report(struct crowd *crowd, const struct measure *measure, struct r
                "bytes of TCP received per delivery");
     report_add(report, "generator_cpu_us_per_message", (double)measure->own_ns / messages / 1e3,
                "us of this program per delivery");
+    watch_report(crowd, report);
 }
 
 void measure_report_faults(const struct crowd *crowd, struct report *report)

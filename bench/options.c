@@ -26,12 +26,14 @@ static const struct option_row rows[] = {
     {"--port", OPTION_U16, PLACE(port), 1, 65535, "its port (1883)"},
     {"--version", OPTION_U8, PLACE(version), 4, 5, "MQTT version: 3.1.1 or 5 (3.1.1)"},
     {"--qos", OPTION_U8, PLACE(qos), 0, 2, "quality of service of publish and subscribe (0)"},
+    {"--session", OPTION_TEXT, PLACE(session), 0, 0,
+     "clean, or kept: sessions that outlive their connections (clean)"},
     {"--clients", OPTION_U32, PLACE(clients), 1, OPTIONS_CLIENTS_MAX,
      "pairs, publishers, receivers or idle connections"},
     {"--connections", OPTION_U32, PLACE(connections), 2, 10000,
      "connections that share the filters (100)"},
     {"--count", OPTION_U32, PLACE(count), 2, OPTIONS_COUNT_MAX,
-     "filters, subscriptions or retained messages"},
+     "filters, subscriptions, retained or queued messages"},
     {"--idle", OPTION_U32, PLACE(idle), 100, OPTIONS_CLIENTS_MAX,
      "idle connections at most, flatness (100000)"},
     {"--payload", OPTION_U32, PLACE(payload_len), OPTIONS_PAYLOAD_MIN, OPTIONS_PAYLOAD_MAX,
@@ -55,6 +57,8 @@ static const struct option_row rows[] = {
      "identity:hexkey, a pre-shared key in place of certificates"},
     {"--tls-session", OPTION_TEXT, PLACE(tls_session), 0, 0,
      "new, or resumed: all but the first connection (new)"},
+    {"--watch", OPTION_U8, PLACE(watch), 0, 1,
+     "1: also report the lag of the broker's loop, as siotd publishes it below $SYS (0)"},
     {"--json", OPTION_TEXT, PLACE(json), 0, 0, "also write the results as JSON (- for stdout)"},
 };
 
@@ -67,6 +71,8 @@ static const char *const works = "\
   retained       memory per retained message, time of a wildcard replay\n\
   idle           memory per idle connection\n\
   steady         a fixed rate, latency percentiles\n\
+  offline        publish at full speed to N kept sessions that are away (QoS 1 or 2)\n\
+  fetch          the same sessions come back for what offline left them\n\
   flatness       cost of pairs beside ever more idle connections and subscriptions\n\
   raw, mqtt-sn   datagrams in bursts (--window) from --clients devices, QoS 0\n\
   coap-put, coap-get  confirmable requests, --window of them at once per device\n\
@@ -158,6 +164,14 @@ static int check_ring(const struct options *options)
     return -1;
 }
 
+static int check_session(const struct options *options)
+{
+    if (!options->session || strcmp(options->session, "clean") == 0 || options_kept(options))
+        return 0;
+    fprintf(stderr, "siotd-bench: --session is clean or kept\n");
+    return -1;
+}
+
 int options_parse(struct options *options, int argc, char **argv)
 {
     *options = (struct options){.host = "127.0.0.1",
@@ -189,7 +203,12 @@ int options_parse(struct options *options, int argc, char **argv)
     }
     if (!options->window)
         options->window = options->qos == 0 ? 100 : 20;
-    return check_ring(options);
+    return check_session(options) < 0 ? -1 : check_ring(options);
+}
+
+bool options_kept(const struct options *options)
+{
+    return options->session && strcmp(options->session, "kept") == 0;
 }
 
 uint32_t options_clients(const struct options *options, uint32_t usual)

@@ -24,10 +24,11 @@ struct options {
     uint16_t port;
     uint8_t version; /* enum packet_version */
     uint8_t qos;
-    uint32_t clients; /* pairs, publishers, subscribers or idle connections; 0: the work's own */
+    const char *session; /* "clean" or "kept" over the connection; NULL: clean */
+    uint32_t clients;    /* pairs, publishers, subscribers or idle connections; 0: the work's own */
     uint32_t connections; /* that share the filters */
-    uint32_t count;       /* filters, subscriptions or retained messages; 0: the work's own */
-    uint32_t idle;        /* idle connections at most, flatness only */
+    uint32_t count; /* filters, subscriptions, retained or queued messages; 0: the work's own */
+    uint32_t idle;  /* idle connections at most, flatness only */
     uint32_t payload_len; /* bytes */
     uint32_t window;      /* messages under way per publisher; 0: 100 for QoS 0, else 20 */
     uint32_t rate;        /* messages per second, steady only */
@@ -40,12 +41,16 @@ struct options {
     const char *tls_groups;  /* the group of the key exchange; NULL: wolfSSL's first */
     const char *tls_psk;     /* identity:hexkey in place of certificates; NULL: none */
     const char *tls_session; /* "new" or "resumed"; NULL: new */
+    uint8_t watch;           /* listen to what the broker says of its loop */
     const char *json;        /* file, "-" for standard output, or NULL */
 };
 
 /* Reads the command line into *options (strings stay in argv). Returns 0, 1 when help was printed
  * and there is nothing to do, or -1 after saying on stderr what is wrong. */
 int options_parse(struct options *options, int argc, char **argv);
+
+/* Whether sessions outlive their connections. */
+bool options_kept(const struct options *options);
 
 /* --clients, or what the work takes without it. */
 uint32_t options_clients(const struct options *options, uint32_t usual);

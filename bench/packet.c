@@ -3,7 +3,13 @@
 
 #include <errno.h>
 
-enum { SUBSCRIBE_FLAGS = 0x82, CLEAN_START = 0x02, REFUSED = 0x80 };
+enum {
+    SESSION_EXPIRY = 0x11,
+    SESSION_EXPIRY_LEN = 5,
+    SUBSCRIBE_FLAGS = 0x82,
+    CLEAN_START = 0x02,
+    REFUSED = 0x80
+};
 
 ssize_t packet_cut(struct slice from, struct packet *packet)
 {
@@ -86,7 +92,7 @@ int packet_read_connack(struct slice body, uint8_t version, struct packet_connac
     struct cursor c = cursor_of(body);
 
     *connack = (struct packet_connack){.maximum_qos = 2, .receive_maximum = 65535};
-    cursor_u8(&c); /* session present: never asked for */
+    connack->present = cursor_u8(&c) & 1;
     connack->reason = cursor_u8(&c);
     if (version == PACKET_MQTT_5 && cursor_left(&c)) {
         struct cursor properties = cursor_of(cursor_take(&c, read_varint(&c)));
@@ -155,18 +161,23 @@ static void write_text(struct writer *w, struct slice text)
 }
 
 void packet_write_connect(struct writer *w, uint8_t version, struct slice client_id,
-                          uint16_t keep_alive_s)
+                          uint16_t keep_alive_s, bool kept)
 {
     bool five = version == PACKET_MQTT_5;
+    size_t properties = five && kept ? SESSION_EXPIRY_LEN : 0;
 
     writer_u8(w, PACKET_CONNECT << 4);
-    write_varint(w, 10 + five + 2 + client_id.len);
+    write_varint(w, 10 + five + properties + 2 + client_id.len);
     write_text(w, SLICE("MQTT"));
     writer_u8(w, version);
-    writer_u8(w, CLEAN_START);
+    writer_u8(w, kept ? 0 : CLEAN_START);
     writer_u16(w, keep_alive_s);
     if (five)
-        writer_u8(w, 0); /* no properties */
+        writer_u8(w, (uint8_t)properties);
+    if (properties) {
+        writer_u8(w, SESSION_EXPIRY);
+        writer_u32(w, UINT32_MAX); /* never [MQTT-3.1.2.11.2] */
+    }
     write_text(w, client_id);
 }
 

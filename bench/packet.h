@@ -37,6 +37,7 @@ ssize_t packet_cut(struct slice from, struct packet *packet);
 
 /* What a CONNACK says that concerns a client of ours. */
 struct packet_connack {
+    bool present;                 /* the session was there before */
     uint8_t reason;               /* 0: accepted */
     uint8_t maximum_qos;          /* 2 unless said otherwise */
     uint16_t receive_maximum;     /* 65535 unless said otherwise */
@@ -61,9 +62,10 @@ int packet_read_ack(struct slice body, uint16_t *id, uint8_t *reason);
 /* How many filters a SUBACK refused, or -EPROTO. *codes is how many it answered. */
 int packet_read_suback(struct slice body, uint8_t version, uint32_t *codes);
 
-/* A clean CONNECT without user name. */
+/* A CONNECT without user name. `kept`: of a session that was there before, or is to stay when the
+ * connection ends; otherwise a clean one. */
 void packet_write_connect(struct writer *w, uint8_t version, struct slice client_id,
-                          uint16_t keep_alive_s);
+                          uint16_t keep_alive_s, bool kept);
 
 /* SUBSCRIBE: the fixed part for filters of `filters_len` bytes in all (two length bytes and one of
  * options each included), which the caller appends by packet_write_filter. */

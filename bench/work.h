@@ -18,6 +18,8 @@ int work_subscriptions(struct crowd *crowd, struct report *report);
 int work_retained(struct crowd *crowd, struct report *report);
 int work_idle(struct crowd *crowd, struct report *report);
 int work_steady(struct crowd *crowd, struct report *report);
+int work_offline(struct crowd *crowd, struct report *report);
+int work_fetch(struct crowd *crowd, struct report *report);
 int work_flatness(struct crowd *crowd, struct report *report);
 int work_raw(struct crowd *crowd, struct report *report);
 int work_sn(struct crowd *crowd, struct report *report);
