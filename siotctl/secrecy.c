@@ -12,13 +12,20 @@
 #include <unistd.h>
 #include <wolfssl/error-ssl.h>
 
+/* Of a datagram that is sent, unless another size is asked for; of one that is received. */
+enum { USUAL_MTU = 1400, LONGEST = 16384 };
+
 struct secrecy {
     WOLFSSL_CTX *profile;
     WOLFSSL *ssl;
     const struct order *order;
     int fd, error;
     bool stream, told; /* why it cannot be made has been said */
+    unsigned short mtu;
     char why[160];
+    /* A datagram that wolfSSL has yet to ask for. Its length; or 0: none; or -errno. */
+    ssize_t waiting;
+    uint8_t datagram[LONGEST];
 };
 
 static const struct {
@@ -40,6 +47,13 @@ int secrecy_group(const char *name)
 
 /* ---- the socket ---- */
 
+static int not_given(int error)
+{
+    if (error == EAGAIN || error == EINTR)
+        return WOLFSSL_CBIO_ERR_WANT_READ;
+    return error == ECONNRESET ? WOLFSSL_CBIO_ERR_CONN_RST : WOLFSSL_CBIO_ERR_GENERAL;
+}
+
 static int give(WOLFSSL *ssl, char *to, int size, void *of)
 {
     const struct secrecy *s = of;
@@ -47,11 +61,45 @@ static int give(WOLFSSL *ssl, char *to, int size, void *of)
     ssize_t got = recv(s->fd, to, (size_t)size, 0);
     if (got > 0)
         return (int)got;
-    if (got == 0)
-        return s->stream ? WOLFSSL_CBIO_ERR_CONN_CLOSE : WOLFSSL_CBIO_ERR_WANT_READ;
-    if (errno == EAGAIN || errno == EINTR)
+    return got == 0 ? WOLFSSL_CBIO_ERR_CONN_CLOSE : not_given(errno);
+}
+
+/* wolfSSL has room for a datagram of its MTU and 500 bytes more, and loses the end of a longer one.
+ * But the MTU is for what goes out, and the broker's may be larger. So a datagram is fetched before
+ * wolfSSL is called, one for each call, and the MTU is as large as that needs until it is given. */
+static void fetch(struct secrecy *s)
+{
+    if (s->stream)
+        return;
+    if (s->waiting == 0) {
+        s->waiting = recv(s->fd, s->datagram, sizeof(s->datagram), 0);
+        if (s->waiting < 0)
+            s->waiting = errno == EAGAIN || errno == EINTR ? 0 : -errno;
+    }
+    if (s->waiting > s->mtu)
+        wolfSSL_dtls_set_mtu(s->ssl, (unsigned short)s->waiting);
+}
+
+/* After wolfSSL has been called, whether or not it has asked for the datagram. */
+static void narrow(const struct secrecy *s)
+{
+    if (s->waiting > s->mtu)
+        wolfSSL_dtls_set_mtu(s->ssl, s->mtu);
+}
+
+static int give_datagram(WOLFSSL *ssl, char *to, int size, void *of)
+{
+    struct secrecy *s = of;
+    ssize_t len = s->waiting;
+    (void)ssl;
+    narrow(s);
+    s->waiting = 0;
+    if (len < 0)
+        return not_given((int)-len);
+    if (len == 0 || len > size)
         return WOLFSSL_CBIO_ERR_WANT_READ;
-    return errno == ECONNRESET ? WOLFSSL_CBIO_ERR_CONN_RST : WOLFSSL_CBIO_ERR_GENERAL;
+    memcpy(to, s->datagram, (size_t)len);
+    return (int)len;
 }
 
 static int take(WOLFSSL *ssl, char *from, int size, void *of)
@@ -161,8 +209,8 @@ static bool choose_groups(struct secrecy *s)
 static bool fit_datagrams(struct secrecy *s)
 {
     wolfSSL_dtls_set_using_nonblock(s->ssl, 1);
-    if (s->order->mtu &&
-        wolfSSL_dtls_set_mtu(s->ssl, (unsigned short)s->order->mtu) != WOLFSSL_SUCCESS)
+    s->mtu = (unsigned short)(s->order->mtu ? s->order->mtu : USUAL_MTU);
+    if (wolfSSL_dtls_set_mtu(s->ssl, s->mtu) != WOLFSSL_SUCCESS)
         return false;
     return !s->order->connection_id || wolfSSL_dtls_cid_use(s->ssl) == WOLFSSL_SUCCESS;
 }
@@ -170,7 +218,7 @@ static bool fit_datagrams(struct secrecy *s)
 static bool prepare(struct secrecy *s)
 {
     const struct order *order = s->order;
-    wolfSSL_CTX_SetIORecv(s->profile, give);
+    wolfSSL_CTX_SetIORecv(s->profile, s->stream ? give : give_datagram);
     wolfSSL_CTX_SetIOSend(s->profile, take);
     wolfSSL_CTX_set_verify(
         s->profile,
@@ -197,7 +245,9 @@ struct secrecy *secrecy_new(const struct order *order, bool stream, int fd)
     struct secrecy *s = calloc(1, sizeof(*s));
     if (!s)
         return NULL;
-    *s = (struct secrecy){.order = order, .stream = stream, .fd = fd};
+    s->order = order;
+    s->stream = stream;
+    s->fd = fd;
     wolfSSL_Init();
     s->profile = wolfSSL_CTX_new(method(order, stream));
     if (!s->profile || !prepare(s)) {
@@ -273,7 +323,9 @@ static bool only_waits(struct secrecy *s, int result)
 
 int secrecy_shake(struct secrecy *s)
 {
+    fetch(s);
     int result = wolfSSL_connect(s->ssl);
+    narrow(s);
     if (result == WOLFSSL_SUCCESS)
         return 1;
     return only_waits(s, result) ? 0 : -1;
@@ -293,7 +345,9 @@ int secrecy_late(struct secrecy *s)
 
 int secrecy_receive(struct secrecy *s, uint8_t *room, size_t size, size_t *got)
 {
+    fetch(s);
     int result = wolfSSL_read(s->ssl, room, (int)size);
+    narrow(s);
     if (result > 0) {
         *got = (size_t)result;
         return 1;

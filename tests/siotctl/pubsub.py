@@ -242,12 +242,27 @@ class Secrets(Case):
     def test_connection_ids_groups_and_small_datagrams(self):
         for version in ("1.2", "1.3"):
             for more in (["--cid"], ["--groups", "X25519MLKEM768,X25519"], ["--groups", "P-256"],
-                         ["--groups", "X25519", "--mtu", "600"], ["--cid", "--groups", "X25519MLKEM768", "--mtu", "900"]):
-                if version == "1.2" and more[-1] == "900":
-                    continue  # 1.2 has no such group
+                         ["--groups", "X25519", "--mtu", "600"]):
                 with self.subTest(version=version, more=more):
                     self.well(*self.world.road("raw", True), "--dtls-version", version, *more,
                               "-t", "t", "-m", "x", "-q", "1")
+
+    def test_the_hybrid_group_in_small_datagrams(self):
+        for mtu in ("256", "576", "600", "650", "900", "1280"):
+            for more in ([], ["--cid"]):
+                with self.subTest(mtu=mtu, more=more):
+                    self.well(*self.world.road("raw", True), "--dtls-version", "1.3", "--groups",
+                              "X25519MLKEM768", "--mtu", mtu, *more, "-t", "t", "-m", "x", "-q",
+                              "1")
+
+    def test_datagrams_longer_than_those_that_are_sent_are_read(self):
+        text = "x" * 1000
+        for version in ("1.2", "1.3"):
+            with self.subTest(version=version):
+                listener = self.listener(*self.world.road("raw", True), "--dtls-version", version,
+                                         "--mtu", "256", "-t", "long", "-C", "1", "-q", "1")
+                self.well(*self.world.road("raw", True), "-t", "long", "-q", "1", "-m", text)
+                self.hears(listener, text + "\n")
 
     def test_a_broker_that_proves_nothing_is_refused(self):
         with tool.tempfile.TemporaryDirectory() as folder:
