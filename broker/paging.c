@@ -337,6 +337,8 @@ static void clear_all_away(struct broker *broker, struct ghost *ghost, const str
 {
     ghost->asked = false;
     for (size_t i = 0; i < count && rows[i].number <= ghost->to; i++) {
+        if (rows[i].number < ghost->from)
+            continue; /* asked for while the session was there, and cleared away meanwhile */
         if (!clear_away(broker, ghost, &rows[i]))
             return;
         ghost->from = rows[i].number + 1;

@@ -306,6 +306,32 @@ static void an_answer_that_comes_too_late_is_nobodys(void **state)
     nothing_is_left(s);
 }
 
+/* Whoever ends while rows are on their way to it is answered for two: the ghost asks anew. */
+static void an_answer_that_comes_twice_costs_nobody_else_a_message(void **state)
+{
+    struct scene *s = *state;
+    away(s, s->a, "a", "x");
+    away(s, s->b, "b", "x");
+    publish(s, "x", 0, 600, 1);
+    client_connect_persistent(s->w, s->a, "a");
+    assert_int_equal(s->store->fetch_count, 1);
+    client_connect(s->w, s->a, "a"); /* a clean start */
+    world_turn(s->w);
+    if (s->store->under_way)
+        fake_store_finish(s->store, s->w, COMMIT_DONE);
+    assert_int_equal(s->store->fetch_count, 2); /* both read before anything is removed */
+    fake_store_answer(s->store, s->w);
+    world_turn(s->w); /* asks for what comes behind */
+    fake_store_answer(s->store, s->w);
+    settle(s);
+    assert_int_equal(fake_store_rows(s->store, ROW_QUEUED), 600);
+    assert_int_equal(fake_store_rows(s->store, ROW_MESSAGE), 600);
+    client_connect_persistent(s->w, s->b, "b");
+    settle(s);
+    drain(s, s->b, 600);
+    nothing_is_left(s);
+}
+
 static void what_a_ghost_leaves_goes_to_its_share(void **state)
 {
     struct scene *s = *state;
@@ -479,6 +505,7 @@ int main(void)
         TEST(a_store_that_cannot_read_is_asked_again),
         TEST(rows_that_were_damaged_are_not_waited_for),
         TEST(an_answer_that_comes_too_late_is_nobodys),
+        TEST(an_answer_that_comes_twice_costs_nobody_else_a_message),
         TEST(what_a_ghost_leaves_goes_to_its_share),
         TEST(expired_messages_go_when_their_turn_comes),
         cmocka_unit_test(at_random_nothing_is_lost_or_out_of_order),
