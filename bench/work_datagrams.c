@@ -36,6 +36,8 @@ static int run(struct crowd *crowd, struct datagrams *datagrams, const struct di
         crowd_fail(crowd, "%s", strerror(-error));
         return -1;
     }
+    if (dialect == &dialect_coap_get) /* there has to be something to be had */
+        datagrams_greet(datagrams, &dialect_coap_put, 0, datagrams->count);
     if (datagrams_greet(datagrams, dialect, 0, datagrams->count) < datagrams->count) {
         crowd_fail(crowd, "%s: not every device was answered", dialect->name);
         return -1;
