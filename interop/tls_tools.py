@@ -90,15 +90,20 @@ class Siotd:
         with open(os.open(os.path.join(self.folder, "devices.psk"), os.O_CREAT | os.O_WRONLY,
                           0o600), "w", encoding="ascii") as file:
             file.write(f"device:{PSK_KEY}\n")
+        self.start(CONFIGURATION.format(
+            plain=self.plain, tls=self.tls, mutual=self.mutual, psk=self.psk, users=self.users,
+            ca=self.ca, crl=self.crl, server=self.file("server"), folder=self.folder), more)
+
+    def start(self, text, more):
+        """Runs it until it says that it is ready."""
         path = os.path.join(self.folder, "siotd.yaml")
         with open(path, "w", encoding="utf-8") as file:
-            file.write(CONFIGURATION.format(
-                plain=self.plain, tls=self.tls, mutual=self.mutual, psk=self.psk,
-                users=self.users, ca=self.ca, crl=self.crl, server=self.file("server"), folder=self.folder))
+            file.write(text)
         self.path = os.path.join(self.folder, "siotd.log")
         with open(self.path, "wb") as log:
-            self.process = subprocess.Popen([program, "-c", path, *more], stdout=log, stderr=log,
-                                            stdin=subprocess.DEVNULL, start_new_session=True)
+            self.process = subprocess.Popen([self.program, "-c", path, *more], stdout=log,
+                                            stderr=log, stdin=subprocess.DEVNULL,
+                                            start_new_session=True)
         due = time.monotonic() + 10
         while "siotd: ready" not in self.log():
             if self.process.poll() is not None or time.monotonic() > due:
