@@ -113,10 +113,18 @@ struct sn_connection *sn_connection_new(struct sn_visit *visit)
     return c;
 }
 
+/* A session is of one mountpoint: taken along behind another, it would show what is behind the
+ * former. */
+static bool may_move(const struct sn_connection *c, const struct sn_gate *to)
+{
+    return strcmp(peer_listener(c->gate->peer)->mountpoint, peer_listener(to->peer)->mountpoint) ==
+           0;
+}
+
 bool sn_connection_move(struct sn_connection *c, struct sn_visit *visit)
 {
     struct sn_gate *left = c->gate;
-    if (!set_node(c, visit))
+    if (!may_move(c, visit->gate) || !set_node(c, visit))
         return false;
     list_remove(&c->link);
     enter_gate(c, visit);

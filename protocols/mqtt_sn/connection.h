@@ -76,8 +76,8 @@ static inline struct slice sn_node(const struct sn_connection *c)
     return slice_of(c->node, c->node_len);
 }
 
-/* Moves the client to where the datagram under way came from. False when out of memory: nothing has
- * changed. A gate that is left empty is closed. */
+/* Moves the client to where the datagram under way came from. False when that is behind another
+ * mountpoint, or out of memory: nothing has changed. A gate that is left empty is closed. */
 bool sn_connection_move(struct sn_connection *c, struct sn_visit *visit);
 
 /* Sends it a message: at once, or after all that has been recorded so far is on disk. */

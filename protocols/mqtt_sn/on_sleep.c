@@ -96,9 +96,7 @@ static struct sn_connection *come_back(struct sn_visit *visit, struct slice clie
     bool same =
         proven && !owner->anonymous && slice_equal(identity_name(proven), identity_name(owner));
     bool trusted = !proven && owner->anonymous && sn_options_of(visit->gate)->rebind;
-    bool in_place = strcmp(peer_listener(visit->gate->peer)->mountpoint,
-                           peer_listener(c->gate->peer)->mountpoint) == 0;
-    if ((!same && !trusted) || !in_place || !sn_connection_move(c, visit))
+    if ((!same && !trusted) || !sn_connection_move(c, visit))
         return NULL;
     if (!c->wrapped)
         peer_name(c->gate->peer, client_id);

@@ -53,6 +53,8 @@ void sn_register_again(struct sn_connection *c)
         .text = slice_of(topic->name, topic->len),
     };
     uint64_t wait_ms = sn_options_of(c->gate)->retry;
+    if (t->register_msg == 0) /* somebody has guessed */
+        packet.msg_id = t->register_msg = unguessable();
     if (peer_allowance(c->gate->peer) <
         sn_size(&packet) + (c->wrapped ? SN_WRAP + c->node_len : 0)) {
         wait_ms = ALLOWANCE_MS;
@@ -162,9 +164,9 @@ void sn_registered(struct sn_connection *c, uint16_t topic_id, uint16_t msg_id, 
     struct sn_traffic *t = c->traffic;
     if (!t || t->register_id == 0)
         return;
-    if (t->register_id != topic_id || t->register_msg != msg_id) {
-        if (!peer_is_verified(c->gate->peer)) /* each guess is at another number */
-            t->register_msg = unguessable();
+    if (t->register_id != topic_id || t->register_msg != msg_id || msg_id == 0) {
+        if (!peer_is_verified(c->gate->peer)) /* one guess for each REGISTER: 16 bits are few */
+            t->register_msg = 0;
         return;
     }
     if (!peer_is_verified(c->gate->peer))

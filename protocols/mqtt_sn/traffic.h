@@ -30,8 +30,8 @@ struct sn_traffic {
     struct sn_parcel flight;
     uint64_t flight_due_ms, register_due_ms;
     uint32_t pending_count;
-    uint16_t register_id; /* of the REGISTER under way; 0: none is */
-    uint16_t register_msg;
+    uint16_t register_id;  /* of the REGISTER under way; 0: none is */
+    uint16_t register_msg; /* 0: a wrong one was said, the next REGISTER has another */
     uint8_t register_tries, flight_tries;
     uint8_t flight_type; /* SN_PUBLISH, SN_PUBREL; 0: nothing is in flight */
     bool retold;         /* the one in flight has been registered again once */

@@ -218,6 +218,27 @@ class QosMinus1(Sn):
         self.siotd.await_log(r'publish to "secret/one" refused: not authorized')
 
 
+class Mountpoints(Sn):
+    def setUp(self):
+        self.port, self.beside = free_udp_port(), free_udp_port()
+        self.siotd = self.enter(process.Siotd("listeners:\n" + "".join(
+            f"  - {{name: {name}, protocol: mqtt-sn, transport: udp, bind: 127.0.0.1:{port},"
+            f" anonymous: true, mountpoint: {name}/}}\n"
+            for name, port in (("one", self.port), ("two", self.beside)))))
+
+    def test_a_name_said_behind_another_mountpoint_gets_nothing_of_a_sleeping_clients_session(self):
+        device, publisher = self.device(), self.connected("publisher")
+        device.connect("dev", flags=0)
+        device.subscribe("secret", 1)
+        device.answer_register()
+        device.say("DISCONNECT", struct.pack(">H", 600))
+        device.await_type("DISCONNECT")
+        stranger = self.enter(Client(self.beside))
+        stranger.connect("dev", flags=0)
+        publisher.publish(publisher.register("secret"), b"of one", 1)
+        self.assertIsNone(stranger.hear(2))
+
+
 class Closed(Sn):
     listener = ["anonymous: false"]
 
