@@ -90,8 +90,9 @@ struct store_verbs {
     void (*commit)(struct store *store, const struct batch *batch);
     /* Reads queued rows of one session with number >= from, at most `most`, in order, each with
      * its message; fewer when they have a MiB together, none only when there is none. One that is
-     * damaged is left out. Returns at once; broker_fetched follows on the loop's thread, exactly
-     * once, with the rows as the last commit before left them. Several may be under way. */
+     * damaged is left out, and one without a message. Returns at once; broker_fetched follows on
+     * the loop's thread, exactly once, with the rows as the last commit before left them. Several
+     * may be under way. */
     void (*fetch)(struct store *store, uint64_t session, uint64_t from, uint32_t most);
 };
 

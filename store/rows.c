@@ -20,7 +20,7 @@ static const char *const sweeps[ROWS_SWEEPS] = {
     "SELECT queued.number, queued.message, queued.body, queued.sum, messages.body,"                \
     " messages.payload, messages.sum FROM queued LEFT JOIN messages"                               \
     " ON messages.message = queued.message WHERE queued.session = ? AND queued.number >= ?"        \
-    " ORDER BY queued.number"
+    " AND queued.message <> 0 ORDER BY queued.number"
 
 enum sql_result rows_prepare(struct rows *rows, struct sql *sql)
 {

@@ -92,7 +92,8 @@ static const struct {
     const char *query, *what;
     bool is_damage;
 } references[] = {
-    {"SELECT session, number FROM queued WHERE message NOT IN (SELECT message FROM messages)",
+    {"SELECT session, number FROM queued WHERE message <> 0"
+     " AND message NOT IN (SELECT message FROM messages)",
      "queued without its message", true},
     {"SELECT 0, message FROM retained WHERE message NOT IN (SELECT message FROM messages)",
      "retained without its message", true},

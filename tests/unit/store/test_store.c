@@ -22,6 +22,12 @@ static int end(void **state)
     return 0;
 }
 
+static void say_nothing(void *to, const char *line)
+{
+    (void)to;
+    (void)line;
+}
+
 static void fill(struct shelf *shelf)
 {
     shelf_put(shelf, ROW_SESSION, 1, 0, 0, "", "alice", NULL);
@@ -222,6 +228,24 @@ static void a_fetch_gives_rows_from_a_number_on_in_order(void **state)
     assert_false(shelf->unreadable);
     assert_string_equal(shelf_fetch(shelf, 9, 0, 9), "");
     assert_string_equal(shelf_fetch(shelf, 3, 0, 0), "");
+}
+
+/* Of a QoS 2 message that its receiver has confirmed only the packet id is left. */
+static void a_row_without_a_message_is_no_damage(void **state)
+{
+    struct shelf *shelf = *state;
+    shelf_open(shelf);
+    shelf_put(shelf, ROW_SESSION, 3, 0, 0, "", "session", "");
+    shelf_queue(shelf, 3, 10, 101);
+    shelf_put(shelf, ROW_QUEUED, 3, 20, 0, "", "released", "");
+    shelf_queue(shelf, 3, 30, 103);
+    assert_int_equal(shelf_commit(shelf), COMMIT_DONE);
+    assert_string_equal(shelf_fetch(shelf, 3, 0, 9), "10 101 qos 1|head 101|payload 101\n"
+                                                     "30 103 qos 1|head 103|payload 103\n");
+    struct store_counts counts;
+    store_count(shelf->store, &counts);
+    assert_int_equal(counts.damaged_rows, 0);
+    assert_int_equal(store_verify(shelf->folder, say_nothing, NULL), 0);
 }
 
 static void a_fetch_sees_the_commit_that_was_handed_over_before_it(void **state)
@@ -469,6 +493,7 @@ int main(void)
         TEST(numbers_may_be_large),
         TEST(a_large_payload_is_back_byte_for_byte),
         TEST(a_fetch_gives_rows_from_a_number_on_in_order),
+        TEST(a_row_without_a_message_is_no_damage),
         TEST(a_fetch_sees_the_commit_that_was_handed_over_before_it),
         TEST(a_fetch_is_bounded_by_bytes_but_gives_one_row),
         TEST(what_is_under_way_is_finished_by_stop),
