@@ -246,6 +246,7 @@ bool durable_subscription(struct session *session, struct slice filter,
         return true;
     if (!durable_rows_subscription(d, session->number, filter, options))
         return false;
+    session->stored = true; /* its own row follows in the same batch, or its end */
     mark_hard(d, promise(d));
     return true;
 }
@@ -268,6 +269,7 @@ bool durable_inbound(struct session *session, uint16_t packet_id)
         return true;
     if (!durable_rows_inbound(d, session->number, packet_id))
         return false;
+    session->stored = true;
     d->pull = true; /* the id and the message: both or none */
     mark_hard(d, promise(d));
     return true;

@@ -19,6 +19,7 @@ enum {
 struct ended {
     struct list link;
     uint64_t number;
+    bool early; /* the batch that waits for room has it; what came behind that may name it yet */
 };
 
 /* What has become of one topic's value since the last batch. */
@@ -206,6 +207,7 @@ void durable_rows_end_session(struct durable *d, uint64_t session)
     if (!ended) /* the row stays until a restart finds it expired, or replaced */
         return;
     ended->number = session;
+    ended->early = false;
     list_append(&d->ended, &ended->link);
 }
 
@@ -506,6 +508,10 @@ bool durable_rows_retain(struct durable *d, struct slice topic, const struct mes
             return false;
         }
     }
+    if (change->written) { /* there was no memory for the rest, which has not been handed over */
+        change->former = former ? former->kept : NULL;
+        change->written = false;
+    }
     message_unref(change->now);
     change->now = now ? message_hold(now) : NULL;
     return true;
@@ -606,11 +612,26 @@ static bool put_ended(struct durable *d)
     return true;
 }
 
+/* Into a batch behind which there is another one already. */
+static void put_ended_early(struct durable *d)
+{
+    for (struct list *link = d->ended.next; link != &d->ended; link = link->next) {
+        struct ended *ended = list_item(link, struct ended, link);
+        if (ended->early)
+            continue;
+        if (!has_room(d, 1))
+            return;
+        append(d, ROW_SESSION_END)->session = ended->number;
+        ended->early = true;
+    }
+}
+
 void durable_rows_relieve(struct broker *broker)
 {
     struct durable *d = &broker->durable;
     swap_batches(d);
-    (void)(put_all_gone(broker) && put_ended(d)); /* what there is no memory for goes later */
+    if (put_all_gone(broker)) /* what there is no memory for goes later */
+        put_ended_early(d);
     swap_batches(d);
 }
 

@@ -357,6 +357,40 @@ static void a_session_that_comes_and_goes_between_batches_is_not_written(void **
     assert_int_equal(s->store->counts[ROW_SESSION_END], 0);
 }
 
+static void what_such_a_session_had_does_not_stay(void **state)
+{
+    struct scene *s = *state;
+    client_connect_persistent(s->w, s->a, "a");
+    world_turn(s->w);
+    client_connect_persistent(s->w, s->b, "b");
+    client_subscribe(s->w, s->b, "x", 1);
+    broker_kick(s->w->broker, SLICE("b"), EXPEL_KICKED);
+    finish(s);
+    settle(s);
+    assert_int_equal(fake_store_rows(s->store, ROW_SUBSCRIPTION), 0);
+    assert_int_equal(fake_store_rows(s->store, ROW_SESSION), 1);
+}
+
+static void nor_when_it_ends_while_the_store_is_full(void **state)
+{
+    struct scene *s = *state;
+    client_connect_persistent(s->w, s->a, "a");
+    settle(s);
+    client_connect_persistent(s->w, s->b, "b");
+    world_turn(s->w);
+    client_subscribe(s->w, s->a, "x", 1); /* behind the batch that will not fit */
+    fake_store_finish(s->store, s->w, COMMIT_FULL);
+    broker_kick(s->w->broker, SLICE("a"), EXPEL_KICKED);
+    for (int i = 0; i < 3; i++) { /* it is offered again, with what makes room */
+        world_pass(s->w, 1000);
+        fake_store_finish(s->store, s->w, i < 2 ? COMMIT_FULL : COMMIT_DONE);
+    }
+    assert_int_equal(fake_store_rows(s->store, ROW_SESSION), 1);
+    settle(s);
+    assert_int_equal(fake_store_rows(s->store, ROW_SUBSCRIPTION), 0);
+    assert_int_equal(s->store->counts[ROW_SESSION_END], 2);
+}
+
 /* ---- QoS 2 ---- */
 
 static void qos_2_leaves_when_its_packet_id_is_on_disk(void **state)
@@ -542,6 +576,8 @@ int main(void)
         TEST(a_retained_value_replaced_in_time_is_not_written),
         TEST(the_daemons_own_values_are_not_kept),
         TEST(a_session_that_comes_and_goes_between_batches_is_not_written),
+        TEST(what_such_a_session_had_does_not_stay),
+        TEST(nor_when_it_ends_while_the_store_is_full),
         TEST(qos_2_leaves_when_its_packet_id_is_on_disk),
         TEST(what_is_being_sealed_counts_against_the_window),
         TEST(what_was_not_sent_when_the_client_left_is_no_duplicate),
