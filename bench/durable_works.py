@@ -54,8 +54,8 @@ def kinds(siotd, mosquitto):
     """The brokers of BROKERS, by name."""
 
     class Stored(mosquitto):
-        """Writes all that it has after every change, which is as near as it gets; its
-        acknowledgements do not wait for that, nor is it flushed."""
+        """Writes and flushes all that it has after each turn with changes, which is as near as it
+        gets: what the turn acknowledged has left before."""
 
         name = "mosquitto stored"
 
