@@ -90,15 +90,14 @@ static size_t encode_echo(uint8_t *room, const struct head *head, struct slice e
     return w.overflow ? 0 : writer_len(&w);
 }
 
-static void send(struct coap_endpoint *e, struct slice message, bool promised)
+static void send(struct coap_endpoint *e, struct slice message, uint64_t promise)
 {
-    struct broker *broker = peer_broker(e->peer);
-    uint8_t *to = promised ? peer_reserve_after(e->peer, message.len, broker_promise(broker))
-                           : peer_reserve(e->peer, message.len);
+    uint8_t *to = promise ? peer_reserve_after(e->peer, message.len, promise)
+                          : peer_reserve(e->peer, message.len);
     if (!to)
         return;
     memcpy(to, message.at, message.len);
-    broker_stats(broker)->messages_sent++;
+    broker_stats(peer_broker(e->peer))->messages_sent++;
 }
 
 /* Demands that the address be proven; without Echo where even that would be too much to send. */
@@ -110,7 +109,7 @@ static void demand_echo(struct coap_endpoint *e, struct coap_home *home, const s
     if (len > peer_allowance(e->peer))
         len = encode_echo(message, head, SLICE_EMPTY);
     if (len && len <= peer_allowance(e->peer))
-        send(e, slice_of(message, len), false);
+        send(e, slice_of(message, len), 0);
 }
 
 /* Cuts the block that is asked for out of the payload. False: there is no such block. */
@@ -191,7 +190,7 @@ void coap_answer_send(struct coap_endpoint *e, struct coap_home *home,
     if (!verified && len > peer_allowance(e->peer) && answer->payload.len)
         demand_echo(e, home, &head);
     else if (len && (verified || len <= peer_allowance(e->peer)))
-        send(e, slice_of(message, len), answer->promised);
+        send(e, slice_of(message, len), answer->promise);
 }
 
 void coap_notification_send(struct coap_endpoint *e, enum coap_type type, uint16_t id,
@@ -210,7 +209,7 @@ void coap_notification_send(struct coap_endpoint *e, enum coap_type type, uint16
     }
     size_t len = encode(message, &head, answer, piece, whole ? NULL : &block2);
     if (len && (peer_is_verified(e->peer) || len <= peer_allowance(e->peer)))
-        send(e, slice_of(message, len), false);
+        send(e, slice_of(message, len), 0);
 }
 
 void coap_empty_send(struct coap_endpoint *e, enum coap_type type, uint16_t id)
@@ -218,5 +217,5 @@ void coap_empty_send(struct coap_endpoint *e, enum coap_type type, uint16_t id)
     uint8_t message[4];
     struct writer w = writer_of(message, sizeof message);
     coap_write_head(&w, type, COAP_EMPTY, id, SLICE_EMPTY);
-    send(e, slice_of(message, sizeof message), false);
+    send(e, slice_of(message, sizeof message), 0);
 }

@@ -13,9 +13,9 @@ struct coap_answer {
     uint8_t code;
     bool has_etag, has_observe, has_max_age, has_block1, has_size1;
     bool echo;       /* carries a fresh Echo */
-    bool promised;   /* leaves when what was recorded is on disk (broker_promise) */
     uint32_t format; /* or COAP_NO_FORMAT */
     uint32_t observe, max_age, size1;
+    uint64_t promise; /* it leaves when this one of the core's is kept; 0: at once */
     uint64_t etag;
     uint64_t location; /* of a topic that was created; 0: none */
     struct coap_block block1;

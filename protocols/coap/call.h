@@ -49,6 +49,13 @@ void coap_say(struct coap_call *call, uint8_t code, const char *why);
 /* The code for somebody who may not: 4.01 when who he is could still be proven, else 4.03. */
 void coap_say_denied(struct coap_call *call);
 
+/* What an answer that stands for all that was done so far has to wait for: everything that is
+ * recorded and not on disk. 0 for a request that is not confirmable. */
+static inline uint64_t coap_promise_all(const struct coap_call *call)
+{
+    return call->request->message.type == COAP_CON ? broker_promise(call->broker) : 0;
+}
+
 /* What the core has not accepted. */
 void coap_say_refused(struct coap_call *call, enum verdict verdict);
 

@@ -78,7 +78,7 @@ bool coap_exchanges_find(struct coap_exchanges *x, const struct coap_where *wher
     for (uint32_t next = *bucket_of(x, where, id); next; next = x->ring[next - 1].next) {
         const struct coap_exchange *e = &x->ring[next - 1];
         if (e->id == id && memcmp(&e->where, where, sizeof *where) == 0) {
-            *outcome = (struct coap_outcome){e->topic, e->code};
+            *outcome = (struct coap_outcome){e->topic, e->promise, e->code};
             return !is_over(e, now_s);
         }
     }
@@ -97,8 +97,12 @@ void coap_exchanges_note(struct coap_exchanges *x, const struct coap_where *wher
             return; /* not even the first few: out of memory */
         forget_oldest(x);
     }
-    *at(x, x->first + x->count) = (struct coap_exchange){
-        .where = *where, .topic = outcome->topic, .at_s = now_s, .id = id, .code = outcome->code};
+    *at(x, x->first + x->count) = (struct coap_exchange){.where = *where,
+                                                         .topic = outcome->topic,
+                                                         .promise = outcome->promise,
+                                                         .at_s = now_s,
+                                                         .id = id,
+                                                         .code = outcome->code};
     link_in(x, x->first + x->count);
     x->count++;
 }

@@ -18,13 +18,14 @@ struct coap_where {
 
 /* How a request was answered. */
 struct coap_outcome {
-    uint64_t topic; /* the topic it has created, or 0 */
+    uint64_t topic;   /* the topic it has created, or 0 */
+    uint64_t promise; /* what the answer had to wait for, and so has each that repeats it */
     uint8_t code;
 };
 
 struct coap_exchange {
     struct coap_where where;
-    uint64_t topic;
+    uint64_t topic, promise;
     uint32_t at_s; /* when */
     uint32_t next; /* 1 + index of the next one in its bucket; 0: none */
     uint16_t id;

@@ -106,7 +106,7 @@ static void repeat(struct coap_call *call, const struct coap_outcome *outcome)
         coap_say_topic(call, outcome->code, topic, COAP_EVERY_PROPERTY);
     else
         coap_say(call, outcome->code, NULL);
-    call->answer.promised = call->request->message.type == COAP_CON;
+    call->answer.promise = outcome->promise;
     answer(call);
 }
 
@@ -216,6 +216,7 @@ void coap_on_request(struct coap_endpoint *e, struct coap_home *home,
     obey(&call);
     answer(&call);
     call.outcome.code = call.answer.code;
+    call.outcome.promise = call.answer.promise;
     if (!call.answer.echo) /* what was not obeyed for want of proof may come again */
         coap_exchanges_note(&home->exchanges, &where, message->id, now_s, &call.outcome,
                             (uint32_t)coap_options_of(e)->exchanges);

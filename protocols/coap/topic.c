@@ -79,7 +79,7 @@ void coap_say_topic(struct coap_call *call, uint8_t code, const struct coap_topi
     call->answer.format = COAP_PUBSUB_CBOR;
     call->answer.payload = buffer_slice(page);
     call->answer.location = code == COAP_CREATED ? topic->id : 0;
-    call->answer.promised = code != COAP_CONTENT && call->request->message.type == COAP_CON;
+    call->answer.promise = code == COAP_CONTENT ? 0 : coap_promise_all(call);
     call->outcome.topic = topic->id;
 }
 
@@ -172,7 +172,7 @@ void coap_topic(struct coap_call *call)
     case COAP_DELETE:
         coap_topic_end(call->home, topic);
         coap_say(call, COAP_DELETED, NULL);
-        call->answer.promised = call->request->message.type == COAP_CON;
+        call->answer.promise = coap_promise_all(call);
         break;
     default:
         coap_say(call, COAP_METHOD_NOT_ALLOWED, NULL);

@@ -224,6 +224,7 @@ static void say_nothing_there(struct coap_call *call)
         coap_say_denied(call);
     else
         coap_say(call, call->created ? COAP_NOT_FOUND : COAP_DELETED, NULL);
+    call->answer.promise = coap_promise_all(call); /* its removal may be on the way to the disk */
 }
 
 static void change(struct coap_call *call, uint8_t method)
@@ -266,7 +267,7 @@ static void change(struct coap_call *call, uint8_t method)
              : first               ? COAP_CREATED
                                    : COAP_CHANGED,
              NULL);
-    call->answer.promised = wishes.qos > 0;
+    call->answer.promise = wishes.qos ? broker_promise_for(call->broker, NULL) : 0;
 }
 
 void coap_value(struct coap_call *call)

@@ -202,7 +202,8 @@ void sn_tell(struct sn_connection *c, const struct sn_packet *packet)
 
 void sn_tell_after(struct sn_connection *c, const struct sn_packet *packet)
 {
-    sn_send(c->gate, c->wrapped, sn_node(c), packet, broker_promise(c->gate->broker));
+    sn_send(c->gate, c->wrapped, sn_node(c), packet,
+            broker_promise_for(c->gate->broker, c->session));
 }
 
 /* ---- time ---- */

@@ -80,7 +80,7 @@ static inline struct slice sn_node(const struct sn_connection *c)
  * mountpoint, or out of memory: nothing has changed. A gate that is left empty is closed. */
 bool sn_connection_move(struct sn_connection *c, struct sn_visit *visit);
 
-/* Sends it a message: at once, or after all that has been recorded so far is on disk. */
+/* Sends it a message: at once, or after what it stands for is on disk (broker_promise_for). */
 void sn_tell(struct sn_connection *c, const struct sn_packet *packet);
 void sn_tell_after(struct sn_connection *c, const struct sn_packet *packet);
 

@@ -127,6 +127,14 @@ static void acknowledge(struct sn_connection *c, const struct sn_packet *packet,
         sn_tell_after(c, &pubrec);
 }
 
+/* The message came in an earlier packet, so what it had to wait for is not known any more: for all
+ * that is recorded. */
+static void repeat_pubrec(struct sn_connection *c, const struct sn_packet *packet)
+{
+    struct sn_packet pubrec = {.type = SN_PUBREC, .msg_id = packet->msg_id};
+    sn_send(c->gate, c->wrapped, sn_node(c), &pubrec, broker_promise(c->gate->broker));
+}
+
 /* Whether a QoS 2 message is to be published. */
 static bool admit(struct sn_connection *c, const struct sn_packet *packet)
 {
@@ -136,10 +144,10 @@ static bool admit(struct sn_connection *c, const struct sn_packet *packet)
                                sn_options_of(c->gate)->retry))
             return true;
         session_forget(c->session, packet->msg_id);
-        acknowledge(c, packet, 2);
+        repeat_pubrec(c, packet);
         return false;
     case INBOUND_DUPLICATE: /* PUBREC has been lost */
-        acknowledge(c, packet, 2);
+        repeat_pubrec(c, packet);
         return false;
     case INBOUND_OVER_LIMIT:
     case INBOUND_NO_MEMORY:

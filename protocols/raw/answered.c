@@ -8,6 +8,7 @@ enum { WAYS = 4 };
 
 struct entry {
     uint64_t key, until_ms; /* until_ms 0: empty */
+    uint64_t promise;
 };
 
 struct answered {
@@ -30,16 +31,21 @@ void answered_free(struct answered *answered)
     free(answered);
 }
 
-bool answered_find(const struct answered *answered, uint64_t key, uint64_t now_ms)
+bool answered_find(const struct answered *answered, uint64_t key, uint64_t now_ms,
+                   uint64_t *promise)
 {
     const struct entry *bucket = &answered->entries[key % answered->buckets * WAYS];
     for (int i = 0; i < WAYS; i++)
-        if (bucket[i].key == key && bucket[i].until_ms > now_ms)
+        if (bucket[i].key == key && bucket[i].until_ms > now_ms) {
+            if (promise)
+                *promise = bucket[i].promise;
             return true;
+        }
     return false;
 }
 
-void answered_put(struct answered *answered, uint64_t key, uint64_t now_ms, uint64_t until_ms)
+void answered_put(struct answered *answered, uint64_t key, uint64_t now_ms, uint64_t until_ms,
+                  uint64_t promise)
 {
     struct entry *bucket = &answered->entries[key % answered->buckets * WAYS];
     struct entry *place = bucket;
@@ -51,5 +57,5 @@ void answered_put(struct answered *answered, uint64_t key, uint64_t now_ms, uint
         if (bucket[i].until_ms < place->until_ms)
             place = &bucket[i];
     }
-    *place = (struct entry){key, until_ms};
+    *place = (struct entry){key, until_ms, promise};
 }

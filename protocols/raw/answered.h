@@ -16,11 +16,14 @@ struct raw_connection;
 struct answered *answered_new(uint64_t entries);
 void answered_free(struct answered *answered); /* NULL allowed */
 
-/* Whether the key was put and its time is not over. */
-bool answered_find(const struct answered *answered, uint64_t key, uint64_t now_ms);
+/* Whether the key was put and its time is not over; *promise (may be NULL) is what was put with it.
+ */
+bool answered_find(const struct answered *answered, uint64_t key, uint64_t now_ms,
+                   uint64_t *promise);
 
-/* Remembers a key until then. */
-void answered_put(struct answered *answered, uint64_t key, uint64_t now_ms, uint64_t until_ms);
+/* Remembers a key until then, and the promise that its answer had to wait for (broker_promise). */
+void answered_put(struct answered *answered, uint64_t key, uint64_t now_ms, uint64_t until_ms,
+                  uint64_t promise);
 
 /* ---- the two tables of this process, made on first use ---- */
 
@@ -32,9 +35,9 @@ uint64_t raw_recent_key(const struct raw_connection *c, struct slice datagram);
 
 /* As answered_find and answered_put, of one of them; without memory nothing is remembered.
  * `entries` is the size of a table that is made now. */
-bool raw_recent_find(enum raw_recently what, uint64_t key, uint64_t now_ms);
+bool raw_recent_find(enum raw_recently what, uint64_t key, uint64_t now_ms, uint64_t *promise);
 void raw_recent_put(enum raw_recently what, uint64_t entries, uint64_t key, uint64_t now_ms,
-                    uint64_t until_ms);
+                    uint64_t until_ms, uint64_t promise);
 
 /* Frees both: nothing has happened recently. */
 void raw_recent_clear(void);

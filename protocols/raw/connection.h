@@ -119,9 +119,11 @@ void raw_set_deadline(struct raw_connection *c);
 
 /* ---- refuse.c ---- */
 
-/* Answers with one word, which has waited for all that is promised. Never longer than what came in.
- */
-void raw_answer(struct raw_connection *c, const struct raw_line *answer);
+/* What an answer to a line of this device has to wait for (broker_promise_for). */
+uint64_t raw_promise(const struct raw_connection *c);
+
+/* Answers with one word, as soon as the promise is kept. Never longer than what came in. */
+void raw_answer(struct raw_connection *c, const struct raw_line *answer, uint64_t promise);
 
 /* ERR, once per second and source. */
 void raw_refuse(struct raw_connection *c, const char *reason);

@@ -3,9 +3,10 @@
  *   line -> duplicate? -> a struct message on the stack that borrows the datagram -> broker_publish
  *
  * With an id it is QoS 1: the ACK leaves when the core has taken the message as surely as it takes
- * any (broker_promise). A device that has not got it sends the same datagram again, byte by byte,
- * and is acknowledged without a second publication. The whole datagram is compared, so that a
- * device which wakes up and counts its ids from 1 again is not taken for one that repeats itself.
+ * any (broker_promise_for). A device that has not got it sends the same datagram again, byte by
+ * byte, and is acknowledged without a second publication, but no earlier than the first. The whole
+ * datagram is compared, so that a device which wakes up and counts its ids from 1 again is not
+ * taken for one that repeats itself.
  */
 #include "protocols/raw/answered.h"
 #include "protocols/raw/connection.h"
@@ -47,19 +48,19 @@ static enum verdict publish_line(struct raw_connection *c, const struct raw_line
     return verdict;
 }
 
-static void acknowledge(struct raw_connection *c, uint64_t id)
+static void acknowledge(struct raw_connection *c, uint64_t id, uint64_t promise)
 {
-    raw_answer(c, &(struct raw_line){.verb = RAW_ACK, .id = id});
+    raw_answer(c, &(struct raw_line){.verb = RAW_ACK, .id = id}, promise);
 }
 
 void raw_on_publish(struct raw_connection *c, const struct raw_line *line, struct slice datagram)
 {
     const struct raw_options *options = raw_options_of(c);
-    uint64_t now = peer_now_ms(c->peer), key = 0;
+    uint64_t now = peer_now_ms(c->peer), key = 0, promise = 0;
     if (line->has_id && options->duplicate_window) {
         key = raw_recent_key(c, datagram);
-        if (raw_recent_find(RAW_PUBLISHED, key, now)) {
-            acknowledge(c, line->id);
+        if (raw_recent_find(RAW_PUBLISHED, key, now, &promise)) {
+            acknowledge(c, line->id, promise);
             return;
         }
     }
@@ -70,10 +71,11 @@ void raw_on_publish(struct raw_connection *c, const struct raw_line *line, struc
     }
     if (!line->has_id)
         return;
+    promise = raw_promise(c);
     if (options->duplicate_window)
         raw_recent_put(RAW_PUBLISHED, options->remembered, key, now,
-                       now + options->duplicate_window);
-    acknowledge(c, line->id);
+                       now + options->duplicate_window, promise);
+    acknowledge(c, line->id, promise);
 }
 
 void raw_on_template(struct raw_connection *c, const char *pattern, struct slice datagram)

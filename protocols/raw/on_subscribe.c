@@ -42,7 +42,7 @@ static void welcome(struct raw_connection *c, const struct raw_line *line)
     answer.has_id = line->payload.len && !peer_is_verified(c->peer);
     if (answer.has_id && raw_size(&answer) > c->heard_len)
         answer.has_id = false;
-    raw_answer(c, &answer);
+    raw_answer(c, &answer, raw_promise(c));
 }
 
 void raw_on_subscribe(struct raw_connection *c, const struct raw_line *line)
@@ -65,7 +65,7 @@ void raw_on_unsubscribe(struct raw_connection *c, const struct raw_line *line)
 {
     enum verdict verdict = c->session ? with_filter(c, line, unsubscribe) : VERDICT_NO_SUBSCRIPTION;
     if (verdict == VERDICT_OK || verdict == VERDICT_NO_SUBSCRIPTION)
-        raw_answer(c, &ok);
+        raw_answer(c, &ok, raw_promise(c));
     else
         raw_refuse(c, raw_verdict_reason(verdict));
 }

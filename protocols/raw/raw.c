@@ -22,7 +22,7 @@ static void obey(struct raw_connection *c, const struct raw_line *line, struct s
         break;
     case RAW_PING:
         if (c->subscribed)
-            raw_answer(c, &(struct raw_line){.verb = RAW_PONG});
+            raw_answer(c, &(struct raw_line){.verb = RAW_PONG}, raw_promise(c));
         else
             raw_refuse(c, raw_verdict_reason(VERDICT_NO_SUBSCRIPTION));
         break;
@@ -30,7 +30,7 @@ static void obey(struct raw_connection *c, const struct raw_line *line, struct s
         raw_on_ack(c, line);
         break;
     case RAW_BYE:
-        raw_answer(c, &(struct raw_line){.verb = RAW_OK});
+        raw_answer(c, &(struct raw_line){.verb = RAW_OK}, raw_promise(c));
         raw_detach(c, true, "said BYE");
         raw_close(c, "said BYE");
         break;

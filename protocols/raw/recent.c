@@ -24,18 +24,18 @@ uint64_t raw_recent_key(const struct raw_connection *c, struct slice datagram)
     return hash_slice(slice_of(&all, sizeof all));
 }
 
-bool raw_recent_find(enum raw_recently what, uint64_t key, uint64_t now_ms)
+bool raw_recent_find(enum raw_recently what, uint64_t key, uint64_t now_ms, uint64_t *promise)
 {
-    return tables[what] && answered_find(tables[what], key, now_ms);
+    return tables[what] && answered_find(tables[what], key, now_ms, promise);
 }
 
 void raw_recent_put(enum raw_recently what, uint64_t entries, uint64_t key, uint64_t now_ms,
-                    uint64_t until_ms)
+                    uint64_t until_ms, uint64_t promise)
 {
     if (!tables[what])
         tables[what] = answered_new(entries);
     if (tables[what])
-        answered_put(tables[what], key, now_ms, until_ms);
+        answered_put(tables[what], key, now_ms, until_ms, promise);
 }
 
 void raw_recent_clear(void)

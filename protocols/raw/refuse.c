@@ -7,7 +7,7 @@
 
 enum { REFUSALS_REMEMBERED = 4096, REFUSALS_APART_MS = 1000 };
 
-static void write_answer(struct raw_connection *c, const struct raw_line *answer, uint64_t promise)
+void raw_answer(struct raw_connection *c, const struct raw_line *answer, uint64_t promise)
 {
     size_t size = raw_size(answer);
     if (size > c->heard_len)
@@ -20,21 +20,21 @@ static void write_answer(struct raw_connection *c, const struct raw_line *answer
     broker_stats(c->broker)->messages_sent++;
 }
 
-void raw_answer(struct raw_connection *c, const struct raw_line *answer)
+uint64_t raw_promise(const struct raw_connection *c)
 {
-    write_answer(c, answer, broker_promise(c->broker));
+    return broker_promise_for(c->broker, c->session);
 }
 
 void raw_refuse(struct raw_connection *c, const char *reason)
 {
     struct raw_line answer = {.verb = RAW_ERR, .reason = slice_of_str(reason)};
     uint64_t key = raw_recent_key(c, SLICE_EMPTY), now = peer_now_ms(c->peer);
-    if (raw_recent_find(RAW_REFUSED, key, now))
+    if (raw_recent_find(RAW_REFUSED, key, now, NULL))
         return;
-    raw_recent_put(RAW_REFUSED, REFUSALS_REMEMBERED, key, now, now + REFUSALS_APART_MS);
+    raw_recent_put(RAW_REFUSED, REFUSALS_REMEMBERED, key, now, now + REFUSALS_APART_MS, 0);
     if (raw_size(&answer) > c->heard_len)
         answer.reason = SLICE_EMPTY;
-    write_answer(c, &answer, 0);
+    raw_answer(c, &answer, 0);
 }
 
 void raw_say_goodbye(struct raw_connection *c)

@@ -10,6 +10,7 @@
 #define SIOTD_TESTS_UNIT_PROTOCOLS_FAKE_DATAGRAM_H
 
 #include "broker/broker.h"
+#include "broker/store.h"
 #include "protocols/protocol.h"
 #include "transports/listener_settings.h"
 #include "transports/peer.h"
@@ -23,6 +24,13 @@ struct datagram {
     uint8_t bytes[];
 };
 
+/* A store that has written when the test says so. */
+struct slow_store {
+    struct store store;
+    unsigned commits; /* handed over so far */
+    bool under_way;
+};
+
 struct air {
     const struct protocol *protocol;
     const void *options; /* borrowed: what peer_options says */
@@ -30,6 +38,7 @@ struct air {
     struct listener_settings listener;
     struct timers wheel;
     struct broker *broker;
+    struct slow_store slow;
     uint64_t now_ms;
     int64_t wall_ms;
     struct list devices;
@@ -61,6 +70,10 @@ void air_clear(struct air *air);
 void air_wait(struct air *air, uint64_t ms);
 void air_turn(struct air *air);
 void air_stop(struct air *air);
+/* From now on what the core records is handed to air.slow. Nobody may have a session yet. */
+void air_keep(struct air *air);
+/* The batch under way is written, or is not. */
+void air_written(struct air *air, enum commit_outcome outcome);
 bool air_logged(const struct air *air, const char *text);
 
 /* An address; `identity` (may be NULL): it is on dtls, its peer stays from the beginning. */

@@ -511,38 +511,17 @@ static void no_response_is_taken_at_its_word(void **state)
 
 /* ---- a store that takes its time ---- */
 
-static unsigned commits;
-
-static void commit(struct store *store, const struct batch *batch)
-{
-    (void)store;
-    (void)batch;
-    commits++;
-}
-
-static void fetch(struct store *store, uint64_t session, uint64_t from, uint32_t most)
-{
-    (void)store;
-    (void)session;
-    (void)from;
-    (void)most;
-}
-
 static void a_confirmable_put_is_answered_when_it_is_on_disk(void **state)
 {
-    static const struct store_verbs verbs = {.commit = commit, .fetch = fetch};
-    struct store store = {.verbs = &verbs};
     struct stage *stage = *state, late = {.options = stage->options};
     air_init(&late.air, stage->air.protocol, &late.options);
-    broker_set_store(late.air.broker, &store);
-    broker_restored(late.air.broker);
+    air_keep(&late.air);
     struct device *device = device_new(&late.air, NULL);
     struct ask put = {.code = COAP_PUT, .id = 1, .path = "ps/a", .payload = SLICE("x")};
-    commits = 0;
     assert_false(ask(device, put).any);
     air_wait(&late.air, 2000);
     assert_false(hear(device).any);
-    assert_int_equal(commits, 1);
+    assert_int_equal(late.air.slow.commits, 1);
     assert_false(ask(device, put).any); /* nor is a repeated one answered earlier */
     assert_code(ask(device_new(&late.air, NULL), (struct ask){.code = COAP_GET, .path = "ps/a"}),
                 "2.05");
@@ -550,11 +529,33 @@ static void a_confirmable_put_is_answered_when_it_is_on_disk(void **state)
         ask(device_new(&late.air, NULL),
             (struct ask){.code = COAP_PUT, .non = true, .path = "ps/b", .payload = SLICE("x")}),
         "2.01"); /* QoS 0 promises nothing */
-    broker_committed(late.air.broker, COMMIT_DONE);
-    air_turn(&late.air);
+    air_written(&late.air, COMMIT_DONE);
     struct reply r = hear(device);
     assert_code(r, "2.01");
     assert_int_equal(r.type, COAP_ACK);
+    air_clear(&late.air);
+}
+
+static void a_full_disk_holds_no_answer_that_needs_no_disk(void **state)
+{
+    struct stage *stage = *state, late = {.options = stage->options};
+    air_init(&late.air, stage->air.protocol, &late.options);
+    air_keep(&late.air);
+    struct device *stuck = device_new(&late.air, NULL), *other = device_new(&late.air, NULL);
+    struct ask put = {.code = COAP_PUT, .id = 1, .path = "ps/a", .payload = SLICE("x")};
+    struct ask event = {.code = COAP_POST, .id = 2, .path = "ps/b", .payload = SLICE("x")};
+    assert_false(ask(stuck, put).any);
+    air_wait(&late.air, 100);
+    air_written(&late.air, COMMIT_FULL);
+    assert_code(ask(other, event), "2.04");
+    assert_code(ask(other, event), "2.04"); /* the same when it is repeated */
+    assert_false(ask(stuck, put).any);
+    put.id = 3;
+    assert_code(ask(other, put), "4.29"); /* no room for another value */
+    air_wait(&late.air, 2000);            /* it tries again */
+    air_written(&late.air, COMMIT_DONE);
+    assert_code(hear(stuck), "2.01");
+    assert_code(hear(stuck), "2.01");
     air_clear(&late.air);
 }
 
@@ -587,6 +588,7 @@ int main(void)
         TEST(a_mountpoint_stands_in_front_of_every_topic),
         TEST(no_response_is_taken_at_its_word),
         TEST(a_confirmable_put_is_answered_when_it_is_on_disk),
+        TEST(a_full_disk_holds_no_answer_that_needs_no_disk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

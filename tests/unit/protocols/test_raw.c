@@ -624,17 +624,52 @@ static void the_table_of_what_was_answered_keeps_the_newest(void **state)
 {
     (void)state;
     struct answered *answered = answered_new(8);
+    uint64_t promise = 0;
     for (uint64_t key = 1; key <= 1000; key++)
-        answered_put(answered, key, 0, key);
+        answered_put(answered, key, 0, key, key + 1);
     int found = 0;
     for (uint64_t key = 1; key <= 1000; key++)
-        found += answered_find(answered, key, 0);
+        found += answered_find(answered, key, 0, NULL);
     assert_int_equal(found, 8);
-    assert_true(answered_find(answered, 1000, 999));
-    assert_false(answered_find(answered, 1000, 1000));
-    answered_put(answered, 2000, 1000, 1001); /* in place of one whose time is over */
-    assert_true(answered_find(answered, 2000, 1000));
+    assert_true(answered_find(answered, 1000, 999, &promise));
+    assert_int_equal(promise, 1001);
+    assert_false(answered_find(answered, 1000, 1000, NULL));
+    answered_put(answered, 2000, 1000, 1001, 0); /* in place of one whose time is over */
+    assert_true(answered_find(answered, 2000, 1000, NULL));
     answered_free(answered);
+}
+
+static void an_ack_waits_for_the_disk_and_so_does_that_of_a_repeated_publish(void **state)
+{
+    (void)state;
+    air_keep(&air);
+    struct device *device = device_new(&air, NULL);
+    tell(device, "PUB a retain id=1\nx", NULL);
+    air_wait(&air, 100);
+    tell(device, "PUB a retain id=1\nx", NULL);
+    air_written(&air, COMMIT_DONE);
+    hears(device, "ACK 1");
+    hears(device, "ACK 1");
+    tell(device, "PUB a retain id=1\nx", "ACK 1");
+    assert_int_equal(count_published(), 1);
+}
+
+static void a_full_disk_holds_no_ack_that_needs_no_disk(void **state)
+{
+    (void)state;
+    air_keep(&air);
+    struct device *stuck = device_new(&air, NULL), *other = device_new(&air, NULL);
+    tell(stuck, "PUB a retain id=1\nx", NULL);
+    air_wait(&air, 100);
+    air_written(&air, COMMIT_FULL);
+    tell(other, "PUB b id=2\nx", "ACK 2");
+    tell(other, "PUB b id=2\nx", "ACK 2");
+    tell(stuck, "PUB a retain id=1\nx", NULL);
+    tell(other, "PUB a retain id=3\nx", "ERR busy");
+    air_wait(&air, 2000); /* it tries again */
+    air_written(&air, COMMIT_DONE);
+    hears(stuck, "ACK 1");
+    hears(stuck, "ACK 1");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -644,6 +679,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_publish_arrives_and_leaves_no_peer),
         TEST(a_publish_with_an_id_is_acknowledged_and_published_once),
+        TEST(an_ack_waits_for_the_disk_and_so_does_that_of_a_repeated_publish),
+        TEST(a_full_disk_holds_no_ack_that_needs_no_disk),
         TEST(without_a_duplicate_window_all_is_published),
         TEST(a_retained_publish_reaches_who_comes_later),
         TEST(a_refusal_says_why_once_in_a_second),

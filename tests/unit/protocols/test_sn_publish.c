@@ -441,10 +441,44 @@ static void who_only_publishes_is_asked_for_a_proof_and_may_be_silent(void **sta
 
 #define T(name) cmocka_unit_test_setup_teardown(name, sn_setup, sn_teardown)
 
+/* ---- a store that takes its time ---- */
+
+static void a_full_disk_holds_no_answer_that_needs_no_disk(void **state)
+{
+    struct sn_stage *stage = *state;
+    air_keep(&stage->air);
+    struct device *stuck = sn_client(stage, "stuck", SN_CLEAN, true);
+    struct device *other = device_new(&stage->air, stage->sensor);
+    sn_connects(other, "other", SN_CLEAN);
+    sn_hears(other, M(SN_CONNACK)); /* neither is remembered */
+    struct sn_packet kept = M(SN_PUBLISH, .flags = QOS(2) | SN_ID_SHORT | SN_RETAIN,
+                              .topic_id = 0x6162, .msg_id = 8, STR("x"));
+    sn_says(stuck, kept);
+    air_wait(&stage->air, 100);
+    air_written(&stage->air, COMMIT_FULL);
+    sn_hears_nothing(stuck);
+    for (uint8_t qos = 1; qos <= 2; qos++)
+        sn_says(other, M(SN_PUBLISH, .flags = QOS(qos) | SN_ID_SHORT, .topic_id = 0x6164,
+                         .msg_id = qos, STR("x")));
+    sn_hears(other, M(SN_PUBACK, .topic_id = 0x6164, .msg_id = 1));
+    sn_hears(other, M(SN_PUBREC, .msg_id = 2));
+    sn_says(other, M(SN_PUBREL, .msg_id = 2));
+    sn_hears(other, M(SN_PUBCOMP, .msg_id = 2));
+    sn_subscribes(other, "else", 1);
+    kept.flags |= SN_DUP;
+    sn_says(stuck, kept); /* what comes again waits for the same */
+    sn_hears_nothing(stuck);
+    air_wait(&stage->air, 2000); /* it tries again */
+    air_written(&stage->air, COMMIT_DONE);
+    sn_hears(stuck, M(SN_PUBREC, .msg_id = 8));
+    sn_hears(stuck, M(SN_PUBREC, .msg_id = 8));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(messages_of_every_qos_reach_a_subscriber),
+        T(a_full_disk_holds_no_answer_that_needs_no_disk),
         T(a_qos_2_message_that_comes_after_its_end_is_not_published_again),
         T(predefined_and_short_ids_need_no_register),
         T(ids_that_mean_nothing_are_refused),
