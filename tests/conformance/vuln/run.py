@@ -100,6 +100,7 @@ def main():
     parser.add_argument("--broker", choices=["siotd", "mosquitto"], default="siotd")
     parser.add_argument("--program")
     parser.add_argument("--stack", choices=["tcp", "unix"], default="tcp")
+    parser.add_argument("--store", action="store_true")
     parser.add_argument("--slowness", type=float, default=1.0)
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--all", action="store_true")
