@@ -36,6 +36,15 @@ struct slice sn_name_of(const struct sn_gate *gate, const struct sn_connection *
     return SLICE_EMPTY;
 }
 
+/* Whether it may have one more name. Before its address is proven only so many, or whoever forges
+ * addresses could fill the memory with them. */
+static bool is_room(const struct sn_connection *c)
+{
+    enum { UNPROVEN_MOST = 4096 /* bytes of names and ids */ };
+    return c->topics->count < sn_options_of(c->gate)->topics &&
+           (peer_is_verified(c->gate->peer) || sn_topics_size(c->topics) < UNPROVEN_MOST);
+}
+
 struct sn_topic *sn_row_of(struct sn_connection *c, struct slice name)
 {
     const struct sn_options *options = sn_options_of(c->gate);
@@ -45,7 +54,7 @@ struct sn_topic *sn_row_of(struct sn_connection *c, struct slice name)
         return topic;
     if (!c->topics)
         c->topics = sn_topics_new();
-    if (!c->topics || c->topics->count >= options->topics)
+    if (!c->topics || !is_room(c))
         return NULL;
     topic = sn_topics_add(c->topics, name, is_predefined, &client);
     if (topic && !c->clean) {

@@ -40,14 +40,18 @@ struct identity *sn_identity(const struct sn_visit *visit, const char **why)
     return anonymous_identity();
 }
 
-/* Under what name. The specification wants 1 to 23 characters (section 5.3.1); longer ones do no
- * harm, and who has proven a name and gives none gets that one. */
+enum { CLIENT_ID_MOST = 512 }; /* bytes; who waits for a will keeps a copy, proven or not */
+
+/* Under what name. The specification wants 1 to 23 characters (section 5.3.1); somewhat longer ones
+ * do no harm, and who has proven a name and gives none gets that one. */
 static const char *wrong_with_name(struct sn_arrival *arrival, const struct identity *identity)
 {
     if (arrival->client_id.len == 0 && !identity->anonymous)
         arrival->client_id = identity_name(identity);
     if (arrival->client_id.len == 0)
         return "no client id";
+    if (arrival->client_id.len > CLIENT_ID_MOST)
+        return "client id is too long";
     return utf8_clean(arrival->client_id) ? NULL : "control or non-characters in the client id";
 }
 

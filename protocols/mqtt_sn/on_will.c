@@ -97,6 +97,8 @@ void sn_on_willtopic(struct sn_visit *visit, const struct sn_packet *packet)
         struct sn_arrival arrival = arrival_of(greeting);
         arrival.forget_will = true;
         sn_enter(visit, &arrival);
+    } else if (packet->text.len > broker_limits(visit->gate->broker)->topic_length) {
+        sn_refuse(visit, SN_NOT_SUPPORTED, "will topic is too long"); /* before it is kept */
     } else if (keep_topic(greeting, packet)) {
         sn_answer_plain(visit, SN_WILLMSGREQ);
     } else {

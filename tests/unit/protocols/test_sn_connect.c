@@ -366,6 +366,47 @@ static void a_forwarder_has_so_many_clients_and_no_more(void **state)
     }
 }
 
+/* ---- how much is kept for who has proven nothing ---- */
+
+static void names_that_are_too_long_to_be_kept_are_refused(void **state)
+{
+    struct sn_stage *stage = *state;
+    struct device *device = sn_client(stage, "one", SN_CLEAN, false);
+    static char text[1500];
+    stage->air.limits.topic_length = sizeof text - 1;
+    memset(text, 'x', sizeof text);
+    sn_says(device, M(SN_CONNECT, .protocol_id = 1, .flags = SN_WILL, .text = slice_of(text, 513)));
+    sn_hears(device, M(SN_CONNACK, .code = SN_NOT_SUPPORTED));
+    sn_says(device, M(SN_CONNECT, .protocol_id = 1, .flags = SN_WILL, .text = slice_of(text, 512)));
+    sn_hears(device, M(SN_WILLTOPICREQ));
+    sn_says(device, M(SN_WILLTOPIC, .text = slice_of(text, sizeof text)));
+    sn_hears(device, M(SN_CONNACK, .code = SN_NOT_SUPPORTED));
+    assert_null(sn_of("one"));
+}
+
+static void an_unproven_address_gets_ids_for_some_names_only(void **state)
+{
+    struct sn_stage *stage = *state;
+    struct device *device = sn_client(stage, "one", SN_CLEAN, false);
+    char name[1000];
+    struct sn_packet answer = {.code = SN_ACCEPTED};
+    size_t given = 0;
+    memset(name, 'x', sizeof name);
+    for (; given < 100 && answer.code == SN_ACCEPTED; given++) {
+        name[0] = (char)('0' + given);
+        sn_says(device, M(SN_REGISTER, .msg_id = 2, .text = slice_of(name, sizeof name)));
+        answer = sn_next(device);
+        assert_int_equal(answer.type, SN_REGACK);
+    }
+    assert_int_equal(answer.code, SN_CONGESTION);
+    assert_int_equal(given, 6);
+    peer_verify(sn_of("one")->gate->peer);
+    sn_says(device, M(SN_REGISTER, .msg_id = 3, .text = slice_of(name, sizeof name)));
+    answer = sn_next(device);
+    assert_int_equal(answer.type, SN_REGACK);
+    assert_int_equal(answer.code, SN_ACCEPTED);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, sn_setup, sn_teardown)
 
 int main(void)
@@ -394,6 +435,8 @@ int main(void)
         T(a_will_may_come_late_and_go),
         T(clients_behind_one_forwarder_are_told_apart),
         T(a_forwarder_has_so_many_clients_and_no_more),
+        T(names_that_are_too_long_to_be_kept_are_refused),
+        T(an_unproven_address_gets_ids_for_some_names_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
