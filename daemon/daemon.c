@@ -173,7 +173,8 @@ static enum daemon_status open_listeners(struct daemon *daemon)
     if (!fds)
         return out_of_memory();
     inherit_collect(&inheritance, FIRST_INHERITED_FD);
-    inherit_assign(&inheritance, daemon->config, fds);
+    if (!inherit_assign(&inheritance, daemon->config, fds))
+        status = DAEMON_FAILED;
     inherit_clear(&inheritance);
     for (size_t i = 0; i < daemon->config->listener_count; i++)
         if (open_listener(daemon, i, fds[i]) != DAEMON_OK)

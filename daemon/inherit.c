@@ -132,13 +132,35 @@ static int take_by_address(struct inheritance *inheritance,
     return -1;
 }
 
-void inherit_assign(struct inheritance *inheritance, const struct config *config, int *fds)
+/* Whether a socket is left that is named after the listener: only one of the wrong kind is. */
+static bool is_misfit_there(const struct inheritance *inheritance,
+                            const struct listener_settings *listener)
+{
+    for (size_t i = 0; i < inheritance->count; i++)
+        if (inheritance->sockets[i].fd >= 0 &&
+            strcmp(inheritance->sockets[i].name, listener->name) == 0)
+            return true;
+    return false;
+}
+
+bool inherit_assign(struct inheritance *inheritance, const struct config *config, int *fds)
 {
     for (size_t i = 0; i < config->listener_count; i++)
         fds[i] = take_by_name(inheritance, &config->listeners[i]);
     for (size_t i = 0; i < config->listener_count; i++)
         if (fds[i] < 0)
             fds[i] = take_by_address(inheritance, &config->listeners[i]);
+    bool fit = true;
+    for (size_t i = 0; i < config->listener_count; i++) {
+        const struct listener_settings *listener = &config->listeners[i];
+        if (fds[i] >= 0 || !is_misfit_there(inheritance, listener))
+            continue;
+        log_line(LOG_ERROR, "siotd",
+                 "listener %s: the inherited socket of that name is not of the kind that %s needs",
+                 listener->name, listener->transport);
+        fit = false;
+    }
+    return fit;
 }
 
 void inherit_clear(struct inheritance *inheritance)

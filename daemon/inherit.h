@@ -1,7 +1,9 @@
 /* inherit: sockets that the service manager has opened for us (LISTEN_FDS).
  *
  * Each belongs to one listener of the configuration: the one it is named after, else the one whose
- * address it has. What belongs to nobody is closed, and said. */
+ * address it has. What belongs to nobody is closed, and said. A listener that has got none although
+ * one is named after it ends the start: the unit that opens it is wrong, and who had it opened
+ * there would wait for siotd in vain. */
 #ifndef SIOTD_DAEMON_INHERIT_H
 #define SIOTD_DAEMON_INHERIT_H
 
@@ -24,8 +26,9 @@ struct inheritance {
 void inherit_collect(struct inheritance *inheritance, int first);
 
 /* Gives each listener its socket: fds[i] for config->listeners[i], -1 where there is none. The
- * caller owns what it was given. */
-void inherit_assign(struct inheritance *inheritance, const struct config *config, int *fds);
+ * caller owns what it was given. False: a listener's socket is of the wrong kind, datagrams for a
+ * stream or the other way round, which has been logged. */
+bool inherit_assign(struct inheritance *inheritance, const struct config *config, int *fds);
 
 /* Closes what is left, with a warning for each. */
 void inherit_clear(struct inheritance *inheritance);
