@@ -58,7 +58,11 @@
 #define HAVE_AESGCM
 #define HAVE_AESCCM
 #define WOLFSSL_AES_DIRECT
+#ifdef __x86_64__
+#define GCM_SMALL /* the processor does it, and each key would carry a table of 512 bytes for nothing */
+#else
 #define GCM_TABLE_4BIT
+#endif
 #define HAVE_CHACHA
 #define HAVE_POLY1305
 #define HAVE_ECC

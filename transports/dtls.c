@@ -159,6 +159,7 @@ static void handshake_done(struct peer *peer, struct dtls *dtls)
         layer_identify(peer, identity);
     number(home, dtls);
     forget_shake(peer, dtls);
+    tls_inside_rest(dtls->ssl);
     dtls->done = true;
     start_keys(peer, dtls);
 }
@@ -333,6 +334,7 @@ static enum datagram_result decode(struct peer *peer, struct dtls *dtls, struct 
     int got = wolfSSL_read(dtls->ssl, plain->at, (int)(plain->end - plain->at));
     int error = got > 0 ? 0 : wolfSSL_get_error(dtls->ssl, got);
     dtls_home_end(home);
+    tls_inside_rest(dtls->ssl);
     bool authentic = tls_inside_newest(dtls->ssl) > newest;
     if (authentic)
         heard_from(peer, dtls, &home->from, record.len);

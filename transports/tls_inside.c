@@ -1,6 +1,7 @@
 /* tls_inside: see tls_inside.h. Asked at the end of a handshake, and around each DTLS datagram. */
 #include "transports/tls_inside.h"
 
+#include <string.h>
 #include <wolfssl/internal.h>
 
 enum { EPOCH_SHIFT = 48 };
@@ -44,6 +45,21 @@ uint64_t tls_inside_newest(const WOLFSSL *ssl)
 bool tls_inside_waits(const WOLFSSL *ssl)
 {
     return ssl->dtls13Rtx.rtxRecords != NULL || ssl->dtls13Rtx.seenRecords != NULL;
+}
+
+/* What has been received was decrypted in place. */
+void tls_inside_rest(WOLFSSL *ssl)
+{
+    bufferStatic *in = &ssl->buffers.inputBuffer;
+    if (!in->dynamicFlag || in->idx != in->length || ssl->buffers.clearOutputBuffer.length != 0)
+        return;
+    explicit_bzero(in->buffer, in->bufferSize);
+    XFREE(in->buffer - in->offset, ssl->heap, DYNAMIC_TYPE_IN_BUFFER);
+    in->buffer = in->staticBuffer;
+    in->bufferSize = STATIC_BUFFER_LEN;
+    in->idx = in->length = 0;
+    in->offset = 0;
+    in->dynamicFlag = 0;
 }
 
 unsigned tls_inside_step(const WOLFSSL *ssl)
