@@ -73,8 +73,8 @@ def libcoap(broker):
 
         def version(self):
             shown = subprocess.run([self.program, "-h"], capture_output=True, text=True, check=False)
-            first = (shown.stderr.splitlines() or ["unknown"])[0]
-            return next((word[1:] for word in first.split() if word.startswith("v4")), "unknown")
+            words = (shown.stdout + shown.stderr).split()
+            return next((word[1:] for word in words if word.startswith("v4")), "unknown")
 
     return Libcoap
 

@@ -121,11 +121,6 @@ int dtls_socket(const struct dtls *dtls)
     return dtls->fd;
 }
 
-const char *dtls_suite(const struct dtls *dtls)
-{
-    return wolfSSL_get_cipher_name(dtls->ssl);
-}
-
 static bool only_waits(const struct dtls *dtls, int result)
 {
     int error = wolfSSL_get_error(dtls->ssl, result);

@@ -33,9 +33,6 @@ int dtls_socket(const struct dtls *dtls);
 /* Goes on with what has come, and repeats what has been waited for too long. */
 enum dtls_state dtls_step(struct dtls *dtls, uint64_t now_ns);
 
-/* The suite of a device that lives. */
-const char *dtls_suite(const struct dtls *dtls);
-
 /* A ClientHello without a cookie, as a device would say it. Returns its length, 0 when there is
  * none; its random is at DTLS_HELLO_RANDOM. */
 enum { DTLS_HELLO_RANDOM = 13 + 12 + 2, DTLS_HELLO_RANDOM_SIZE = 32 };
