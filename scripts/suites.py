@@ -24,8 +24,9 @@ CORES = os.cpu_count() or 1
 FUZZ_SECONDS = 10
 VALGRIND = ["valgrind", "--quiet", "--error-exitcode=99", "--leak-check=full",
             "--show-leak-kinds=all", "--errors-for-leak-kinds=definite,possible"]
-# Suites that valgrind looks at: the pure rooms, whose every path the unit tests walk.
-VALGRIND_TESTS = re.compile(r"unit/(base|broker|protocols)/")
+# Suites that valgrind looks at: the pure rooms, whose every path the unit tests walk, and what of
+# the store does not write thousands of files.
+VALGRIND_TESTS = re.compile(r"unit/((base|broker|protocols)/|store/(store|latency)$)")
 # What sanitizers and other compilers have nothing to say about.
 NOT_ABOUT_CODE = "style|systemd"
 
