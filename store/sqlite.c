@@ -182,6 +182,7 @@ const char *sql_error(const struct sql *sql)
 
 enum sql_result sql_run(struct sql *sql, const char *text)
 {
+    errno = 0; /* an old one must not speak for this call */
     return verdict(sql, sqlite3_exec(sql->connection, text, NULL, NULL, NULL));
 }
 
@@ -299,6 +300,7 @@ enum sql_result sql_checkpoint(struct sql *sql, bool empty, bool *all)
 {
     int in_log = 0, done = 0;
     int mode = empty ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
+    errno = 0;
     int code = sqlite3_wal_checkpoint_v2(sql->connection, NULL, mode, &in_log, &done);
     *all = code == SQLITE_OK && in_log == done;
     return verdict(sql, code);
