@@ -159,6 +159,7 @@ static void handshake_done(struct peer *peer, struct dtls *dtls)
         layer_identify(peer, identity);
     number(home, dtls);
     forget_shake(peer, dtls);
+    dtls_home_widen(home, dtls->ssl);
     tls_inside_rest(dtls->ssl);
     dtls->done = true;
     start_keys(peer, dtls);
@@ -206,8 +207,8 @@ static void watch(struct peer *peer, struct dtls *dtls)
 
 static bool repeat(struct dtls_home *home, struct dtls *dtls)
 {
-    dtls_home_begin(home, dtls->ssl, SLICE_EMPTY);
     home->busy = dtls;
+    dtls_home_begin(home, dtls->ssl, SLICE_EMPTY);
     bool good = wolfSSL_dtls_got_timeout(dtls->ssl) == WOLFSSL_SUCCESS;
     dtls_home_end(home);
     return good;
@@ -259,8 +260,8 @@ static int accept_step(struct peer *peer, struct dtls *dtls, struct slice record
     struct dtls_shake *shake = dtls->shake;
     uint64_t now_ms = peer_now_ms(peer);
     home->common.tickets.now_ms = now_ms;
-    dtls_home_begin(home, dtls->ssl, record);
     home->busy = dtls;
+    dtls_home_begin(home, dtls->ssl, record);
     home->step = tls_inside_step(dtls->ssl);
     home->muted = shake->repeated_ms && now_ms - shake->repeated_ms < REPETITION_MS;
     int ret = wolfSSL_accept(dtls->ssl);

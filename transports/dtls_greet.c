@@ -146,11 +146,13 @@ static enum greeting refuse(struct dtls_home *home, struct dtls_shake *shake,
 }
 
 static enum greeting admit(struct dtls_home *home, struct dtls_shake *shake,
-                           const struct dtls_hello *hello)
+                           const struct dtls_hello *hello, size_t len)
 {
     home->plain = NULL;
     shake->hello = hash_slice(hello->random);
     shake->whole = hello->whole;
+    if (!hello->whole)
+        dtls_shake_narrow(shake, len);
     shake->extended_master_secret = hello->offers.tls_13 || hello->offers.extended_master_secret;
     home->admitted = shake;
     home->admissions++;
@@ -171,7 +173,7 @@ static enum greeting judge_cookie(struct dtls_home *home, const struct endpoint 
         shake->proof.deaf = false;
         int ret = hear(home, shake, from, datagram, secrets[i], answer);
         if (ret == WOLFSSL_SUCCESS)
-            return admit(home, shake, hello);
+            return admit(home, shake, hello, datagram.len);
         if (ret == WOLFSSL_FAILURE)
             continue;
         if (wolfSSL_is_stateful(shake->ssl))

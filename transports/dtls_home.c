@@ -11,7 +11,9 @@ enum { HANDSHAKE = 22 };
 
 static uint16_t mtu_of(const struct dtls_home *home)
 {
-    return (uint16_t)home->common.credentials->wish.mtu;
+    const struct dtls_shake *shake = home->busy ? home->busy->shake : NULL;
+    uint16_t mtu = (uint16_t)home->common.credentials->wish.mtu;
+    return shake && shake->mtu < mtu ? shake->mtu : mtu;
 }
 
 int dtls_home_read(WOLFSSL *ssl, char *to, int size, void *owner)
@@ -62,6 +64,18 @@ void dtls_home_begin(struct dtls_home *home, WOLFSSL *ssl, struct slice wire)
         wolfSSL_dtls_set_mtu(ssl, (uint16_t)(wire.len < LONGEST ? wire.len : LONGEST));
 }
 
+void dtls_shake_narrow(struct dtls_shake *shake, size_t len)
+{
+    enum { LEAST = 256 }; /* so that nobody makes us cut a flight to crumbs */
+    if (len < shake->mtu)
+        shake->mtu = (uint16_t)(len > LEAST ? len : LEAST);
+}
+
+void dtls_home_widen(struct dtls_home *home, WOLFSSL *ssl)
+{
+    wolfSSL_dtls_set_mtu(ssl, (uint16_t)home->common.credentials->wish.mtu);
+}
+
 void dtls_home_end(struct dtls_home *home)
 {
     if (home->wire.len > mtu_of(home))
@@ -97,6 +111,7 @@ struct dtls_shake *dtls_shake_new(struct dtls_home *home)
     struct dtls_shake *shake = calloc(1, sizeof(*shake));
     if (!shake)
         return NULL;
+    shake->mtu = mtu_of(home);
     shake->ssl = wolfSSL_new(home->common.credentials->profile);
     if (!shake->ssl) {
         free(shake);

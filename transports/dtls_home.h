@@ -22,6 +22,7 @@ struct dtls_shake {
     uint64_t hello;             /* the hash of the random of the ClientHello */
     bool whole;                 /* that hello came in one piece, and so is known: */
     bool extended_master_secret;
+    uint16_t mtu;                   /* for what the handshake sends (dtls_shake_narrow) */
     uint64_t deadline_ms, again_ms; /* the end of patience; the next retransmission, 0: none */
     uint64_t repeated_ms;           /* when the last flight was last repeated unasked by a timer */
 };
@@ -72,6 +73,12 @@ int dtls_home_write(WOLFSSL *ssl, char *bytes, int size, void *home);
 /* wolfSSL is going to be called for that object, with that record to read. */
 void dtls_home_begin(struct dtls_home *home, WOLFSSL *ssl, struct slice wire);
 void dtls_home_end(struct dtls_home *home);
+
+/* The client's first datagram with a cookie was a fragment that long: the handshake sends nothing
+ * longer. What comes after it may be as long as the listener allows: the content's limit is what
+ * the protocols know (the layer's room). */
+void dtls_shake_narrow(struct dtls_shake *shake, size_t len);
+void dtls_home_widen(struct dtls_home *home, WOLFSSL *ssl);
 
 /* A new object in a new handshake; NULL when out of memory. */
 struct dtls_shake *dtls_shake_new(struct dtls_home *home);

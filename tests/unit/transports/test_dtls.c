@@ -347,6 +347,68 @@ static void handshakes_end_well_on_bad_wires(void **unused)
     assert_int_equal(runs, 100);
 }
 
+/* Counts the pieces of second ClientHellos. */
+static unsigned pieces;
+
+static bool count_pieces(bool to_server, struct slice datagram)
+{
+    enum { HANDSHAKE = 22, KIND_AT = 13, CLIENT_HELLO = 1, NUMBER_AT = 18 };
+    pieces += to_server && datagram.at[0] == HANDSHAKE && datagram.at[KIND_AT] == CLIENT_HELLO &&
+              datagram.at[NUMBER_AT] == 1;
+    return true;
+}
+
+/* A wolfSSL client reads no more than its MTU and 500 bytes, and a narrow path may carry less. */
+static void shake_hands_on_a_narrow_path(unsigned mtu, uint64_t seed)
+{
+    wire_open(hybrid);
+    wire.seed = seed * 7919;
+    wire.judge = count_pieces;
+    wire.lose = wire.repeat = wire.reorder = seed ? 15 : 0;
+    pieces = 0;
+    struct guest *guest = guest_new(WOLFSSL_DTLSV1_3, wire_endpoint(1, 1000));
+    name_groups(guest, true);
+    wolfSSL_dtls_set_mtu(guest->ssl, (word16)mtu);
+    if (!guest_shake(guest, seed ? 200000 : 100))
+        fail_msg("mtu %u seed %u: error %d", mtu, (unsigned)seed, guest->error);
+    assert_string_equal(wolfSSL_get_curve_name(guest->ssl), "X25519MLKEM768");
+    assert_true(pieces >= (mtu < 700 ? 3 : 2));
+    assert_true(wire.longest <= mtu);
+    wire.lose = wire.repeat = wire.reorder = 0;
+    wire_pass(2000);
+    guest_expect_echo(guest, "hello");
+}
+
+static void a_handshake_takes_the_size_of_a_fragmented_hello(void **unused)
+{
+    (void)unused;
+    static const unsigned mtus[] = {256, 400, 576, 600, 650, 700, 900, 1000, 1200};
+    for (size_t m = 0; m < sizeof(mtus) / sizeof(mtus[0]); m++) {
+        for (uint64_t seed = 0; seed <= 10; seed++) {
+            shake_hands_on_a_narrow_path(mtus[m], seed);
+            wire_close();
+        }
+    }
+}
+
+static void content_is_as_long_as_the_listener_allows(void **unused)
+{
+    (void)unused;
+    char text[1100];
+    memset(text, 'x', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+    shake_hands_on_a_narrow_path(650, 0);
+    struct wire_peer *peer = wire_peer_at(wire_endpoint(1, 1000));
+    assert_in_range(dtls_layer.room((struct peer *)peer, peer->state, 65507), 1100, 1232);
+    struct guest *guest = wire.guests[0];
+    unsigned before = guest->plain;
+    assert_int_equal(wire_say(peer, text), 0);
+    wire_flush();
+    assert_int_equal(guest->plain, before + 1);
+    assert_int_equal(guest->last_len, sizeof(text) - 1);
+    wire_close();
+}
+
 static void a_long_datagram_is_received_whatever_our_mtu(void **unused)
 {
     (void)unused;
@@ -481,6 +543,8 @@ int main(void)
         cmocka_unit_test(whoever_has_proven_something_gets_no_ticket),
         cmocka_unit_test(the_post_quantum_group_is_asked_for),
         cmocka_unit_test(handshakes_end_well_on_bad_wires),
+        cmocka_unit_test(a_handshake_takes_the_size_of_a_fragmented_hello),
+        cmocka_unit_test(content_is_as_long_as_the_listener_allows),
         cmocka_unit_test(a_long_datagram_is_received_whatever_our_mtu),
         cmocka_unit_test(keys_are_renewed),
         cmocka_unit_test(a_goodbye_is_heard_and_said),
