@@ -128,7 +128,7 @@ def commands_of(build, wanted):
             if wanted.match(test["name"])]
 
 
-def ctest(build, title, selection, limit_s=600, environment=None):
+def ctest(build, title, selection, limit_s=1500, environment=None):
     """Runs the selected tests of a build folder; one closing line per label."""
     labels = labels_of(build)
     with tempfile.TemporaryDirectory() as folder:
@@ -241,7 +241,7 @@ def suite_interop():
 
 def suite_asan():
     def then(where):
-        count = ctest(where, "asan", ["-LE", NOT_ABOUT_CODE], 900, SANITIZER_ENVIRONMENT)
+        count = ctest(where, "asan", ["-LE", NOT_ABOUT_CODE], 1500, SANITIZER_ENVIRONMENT)
         count.add(interop(where, "asan-interop", SANITIZER_ENVIRONMENT))
         return count
     return with_build("asan", then)

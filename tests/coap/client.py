@@ -142,18 +142,6 @@ class Endpoint:
         self.say(Message(0, kind, message.mid))
 
 
-def free_udp_port():
-    """A port that is free for datagrams now."""
-    while True:
-        port = process.free_port()
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                continue
-
-
 def config(mqtt, coap, listener="anonymous: true", rest=""):
     """The text of a configuration with an MQTT listener and one of CoAP on udp."""
     lines = ["  - name: coap", "    protocol: coap", "    transport: udp",

@@ -18,7 +18,7 @@ class Coap(unittest.TestCase):
     rest = ""
 
     def setUp(self):
-        self.mqtt, self.port = process.free_port(), client.free_udp_port()
+        self.mqtt, self.port = process.free_port(), process.free_port()
         self.siotd = self.enter(process.Siotd(client.config(self.mqtt, self.port, self.listener,
                                                             self.rest)))
 

@@ -7,6 +7,7 @@ line and prints "N passed, N failed".
 
 import contextlib
 import os
+import random
 import re
 import signal
 import socket
@@ -23,15 +24,26 @@ PROGRAM = None
 
 
 PORTS_GIVEN = set()
+PORTS = range(20000, 32000)  # below those that the kernel gives to whoever connects
+
+
+def is_free(port):
+    """Whether nobody on the loopback has it, neither for streams nor for datagrams."""
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+        with socket.socket(socket.AF_INET, kind) as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                return False
+    return True
 
 
 def free_port():
-    """A port that is free now and has not been given out before: the kernel may name one twice."""
+    """A port that is free now, for streams and datagrams, and has not been given out before. Drawn
+    at random, so that tests that run at once do not draw the same."""
     while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        if port not in PORTS_GIVEN:
+        port = random.SystemRandom().choice(PORTS)
+        if port not in PORTS_GIVEN and is_free(port):
             PORTS_GIVEN.add(port)
             return port
 

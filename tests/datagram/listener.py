@@ -18,17 +18,6 @@ from proxy import Path, Proxy  # noqa: E402
 IP_PKTINFO = 8
 
 
-def free_port():
-    """A port that is free for datagrams, and has not been given out before."""
-    while True:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        if port not in process.PORTS_GIVEN:
-            process.PORTS_GIVEN.add(port)
-            return port
-
-
 def config(port, address="127.0.0.1", rest="", protocol="raw", transport="udp"):
     return (f'listeners:\n  - name: udp\n    protocol: {protocol}\n    transport: {transport}\n'
             f'    bind: "{address}:{port}"\n    anonymous: true\n'
@@ -79,10 +68,10 @@ class Configuration(unittest.TestCase):
             return process.run("-t", "-c", file.name)
 
     def test_a_protocol_and_a_transport_that_do_not_fit_are_named(self):
-        status, _, said = self.check(config(free_port(), protocol="mqtt"))
+        status, _, said = self.check(config(process.free_port(), protocol="mqtt"))
         self.assertEqual(status, 3)
         self.assertIn("transport: mqtt needs a stream, and udp carries datagrams", said)
-        status, _, said = self.check(config(free_port(), transport="tcp"))
+        status, _, said = self.check(config(process.free_port(), transport="tcp"))
         self.assertEqual(status, 3)
         self.assertIn("transport: raw needs datagrams, and tcp carries a stream", said)
 
@@ -91,7 +80,7 @@ class Configuration(unittest.TestCase):
         status, _, said = self.check(text)
         self.assertEqual(status, 3)
         self.assertIn("bind: udp has no unix sockets", said)
-        status, _, said = self.check(config(free_port(), rest="idle_timeout: 1ms\n"
+        status, _, said = self.check(config(process.free_port(), rest="idle_timeout: 1ms\n"
                                             "datagram_size: 70000\nhandshakes_per_prefix: 0"))
         self.assertEqual(status, 3)
         for name in ("idle_timeout", "datagram_size", "handshakes_per_prefix"):
@@ -112,7 +101,7 @@ class Configuration(unittest.TestCase):
             self.assertRegex(said, rf"listener udp: 127.0.0.1:{port}: Address already in use")
 
     def test_a_stream_and_datagrams_may_have_the_same_port(self):
-        port = free_port()
+        port = process.free_port()
         text = config(port) + (f"  - {{name: mqtt, protocol: mqtt, transport: tcp, "
                                f"bind: 127.0.0.1:{port}, anonymous: true}}\n")
         with process.Siotd(text), Device(port) as device:
@@ -122,7 +111,7 @@ class Configuration(unittest.TestCase):
 
 class Addresses(unittest.TestCase):
     def test_answers_leave_from_where_the_question_came_to(self):
-        port = free_port()
+        port = process.free_port()
         with process.Siotd(config(port, "*")):
             addresses = ["127.0.0.1", "127.0.0.2", "127.1.2.3"]
             addresses += ["::1"] if os.path.exists("/proc/net/if_inet6") else []
@@ -131,7 +120,7 @@ class Addresses(unittest.TestCase):
                     self.assertEqual(device.ask(b"PUB a id=1\n1"), b"ACK 1")
 
     def test_only_the_address_that_was_named_is_open(self):
-        port = free_port()
+        port = process.free_port()
         with process.Siotd(config(port, "127.0.0.3")):
             with Device(port, "127.0.0.3") as device:
                 self.assertEqual(device.ask(b"PUB a id=1\n1"), b"ACK 1")
@@ -157,7 +146,7 @@ class Addresses(unittest.TestCase):
 
 class Life(unittest.TestCase):
     def test_many_strangers_cost_nothing(self):
-        port = free_port()
+        port = process.free_port()
         with process.Siotd(config(port)) as siotd, Device(port) as device:
             def flood(count):
                 for i in range(count):
@@ -174,7 +163,7 @@ class Life(unittest.TestCase):
             self.assertLess(resident_kib(siotd.pid) - before, 256)
 
     def test_every_length_and_any_bytes_leave_it_alive(self):
-        port = free_port()
+        port = process.free_port()
         with process.Siotd(config(port)) as siotd, Device(port) as device:
             for length in (0, 1, 2, 1472, 1473, 9000, 65507):
                 device.socket.send(b"\xff" * length)
@@ -184,7 +173,7 @@ class Life(unittest.TestCase):
             self.assertIsNone(siotd.process.poll())
 
     def test_a_reload_changes_what_may_change(self):
-        port = free_port()
+        port = process.free_port()
         with process.Siotd(config(port)) as siotd, Device(port) as device:
             said = siotd.reload(config(port, rest="idle_timeout: 1h\ndatagram_size: 508\n"
                                        "receive_buffer: 1MiB"))
@@ -194,7 +183,7 @@ class Life(unittest.TestCase):
             self.assertEqual(device.ask(b"PUB a id=1\n1"), b"ACK 1")
 
     def test_a_subscriber_hears_through_a_bad_network(self):
-        port = free_port()
+        port = process.free_port()
         with process.Siotd(config(port)), Proxy(
                 ("127.0.0.1", port), seed=11, to_server=Path(loss=0.3, duplicate=0.2, reorder=0.2),
                 to_client=Path(duplicate=0.2)) as proxy, Device(proxy.address[1]) as device:

@@ -5,7 +5,6 @@
 
 import os
 import re
-import socket
 import ssl
 import subprocess
 import sys
@@ -27,18 +26,6 @@ EXAMPLES = {"mqtt": ("mqtt", "tcp"), "mqtt_tls": ("mqtt", "tls"), "raw_udp": ("r
             "coap": ("coap", "udp")}
 TLS = ("certificate: {0}/server.pem", "key: {0}/server.key", "ca: {0}/ca.pem",
        "client_certificate: required")
-
-
-def free_port(transport):
-    kind = socket.SOCK_DGRAM if transport in ("udp", "dtls") else socket.SOCK_STREAM
-    while True:
-        port = process.free_port()
-        with socket.socket(socket.AF_INET, kind) as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                continue
 
 
 class Board:
@@ -130,7 +117,7 @@ class Boards(unittest.TestCase):
                 os.path.join(ROOT, "examples", "micropython", example + ".py")]
 
     def play(self, kind, example):
-        watched, port = free_port("tcp"), free_port(EXAMPLES[example][1])
+        watched, port = process.free_port(), process.free_port()
         environment = {"BROKER_PORT": str(port)}
         if example == "mqtt_tls":
             environment.update({
@@ -170,7 +157,7 @@ class Boards(unittest.TestCase):
         for kind in ("script", "sketch") if SKETCHES else ("script",):
             for example in ("mqtt", "raw_udp"):
                 with self.subTest(kind=kind, example=example):
-                    watched, port = free_port("tcp"), free_port(EXAMPLES[example][1])
+                    watched, port = process.free_port(), process.free_port()
                     text = self.config(example, watched, port)
                     board = Board(self.command_line(kind, example), {"BROKER_PORT": str(port)})
                     try:

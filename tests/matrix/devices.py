@@ -42,7 +42,6 @@ def load(folder, name):
 
 sn = load("sn", "sn_client")
 coap = load("coap", "coap_client")
-free_udp_port = coap.free_udp_port
 
 WAIT_S = 10
 Heard = collections.namedtuple("Heard", "topic payload qos retain content_type expiry")
@@ -514,7 +513,7 @@ class House:
         self.ports, lines = {}, [rest, "listeners:"]
         for leg in LEGS:
             protocol, transport = leg.split("/")
-            self.ports[leg] = process.free_port() if protocol == "mqtt" else free_udp_port()
+            self.ports[leg] = process.free_port()
             lines += [f"  - name: {protocol}-{transport}", f"    protocol: {protocol}",
                       f"    transport: {transport}", f"    bind: 127.0.0.1:{self.ports[leg]}",
                       f"    anonymous: {str(anonymous).lower()}"]

@@ -13,17 +13,6 @@ sys.dont_write_bytecode = True
 import process  # noqa: E402
 
 
-def free_udp_port():
-    while True:
-        port = process.free_port()
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                continue
-
-
 PADDING = " " * 40  # room in a SUB for the id with which an address is proven
 
 
@@ -66,7 +55,7 @@ class Raw(unittest.TestCase):
     options = ""
 
     def setUp(self):
-        self.mqtt, self.port = process.free_port(), free_udp_port()
+        self.mqtt, self.port = process.free_port(), process.free_port()
         text = process.config(self.mqtt, rest=self.options)
         text += "".join(f"{line}\n" for line in (
             "  - name: raw", "    protocol: raw", "    transport: udp",

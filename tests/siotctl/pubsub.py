@@ -25,17 +25,6 @@ ROADS = [(protocol, secure) for protocol in ("mqtt", "raw", "mqtt-sn", "coap")
          for secure in (False, True)]
 
 
-def free_port(kind):
-    while True:
-        port = process.free_port()
-        with socket.socket(socket.AF_INET, kind) as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                continue
-
-
 class World:
     """One siotd with a listener for each protocol on each of its transports, and a PKI."""
 
@@ -51,7 +40,7 @@ class World:
         lines = [rest, "listeners:"]
         for protocol, secure in ROADS:
             stream = protocol == "mqtt"
-            port = free_port(socket.SOCK_STREAM if stream else socket.SOCK_DGRAM)
+            port = process.free_port()
             self.ports[protocol, secure] = str(port)
             transport = (("tls" if secure else "tcp") if stream else ("dtls" if secure else "udp"))
             lines += [f"  - name: {protocol}-{transport}", f"    protocol: {protocol}",
@@ -345,7 +334,7 @@ class Alone(unittest.TestCase):
             self.assertIn("--protocol", out)
 
     def test_nobody_there(self):
-        port = str(free_port(socket.SOCK_STREAM))
+        port = str(process.free_port())
         status, _, err = self.ends("-p", port, "-t", "a", "-m", "x")
         self.assertEqual((status, err), (1, f"siotctl: 127.0.0.1:{port}: Connection refused\n"))
 

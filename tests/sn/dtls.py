@@ -15,7 +15,7 @@ sys.path.insert(1, HERE)
 sys.dont_write_bytecode = True
 import process  # noqa: E402
 from client import CLEAN, Client  # noqa: E402
-from udp import free_udp_port, mqtt_publish, mqtt_subscribe  # noqa: E402
+from udp import mqtt_publish, mqtt_subscribe  # noqa: E402
 
 KEYS = {"dev": "00112233445566778899aabbccddeeff", "other": "ffeeddccbbaa99887766554433221100"}
 
@@ -54,7 +54,7 @@ class DtlsClient(Client):
 
 class Dtls(unittest.TestCase):
     def setUp(self):
-        self.mqtt, self.port = process.free_port(), free_udp_port()
+        self.mqtt, self.port = process.free_port(), process.free_port()
         self.folder = self.enter(tempfile.TemporaryDirectory())
         keys = os.path.join(self.folder, "keys")
         with open(keys, "w", encoding="ascii") as file:

@@ -13,14 +13,13 @@ sys.path.insert(1, HERE)
 sys.dont_write_bytecode = True
 import process  # noqa: E402
 from client import CLEAN, RETAIN, WILL, Client  # noqa: E402
-from udp import free_udp_port  # noqa: E402
 
 
 class Restart(unittest.TestCase):
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
-        self.port = free_udp_port()
+        self.port = process.free_port()
         self.text = process.config(process.free_port(), rest="\n".join((
             f"data_dir: {folder.name}/state", "mqtt_sn:",
             "  trust_sources: true"))) + "\n".join((

@@ -20,17 +20,6 @@ import socket  # noqa: E402
 from client import CLEAN, PREDEFINED, RETAIN, SHORT, WILL, Client, pack, short, unpack  # noqa: E402
 
 
-def free_udp_port():
-    while True:
-        port = process.free_port()
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                continue
-
-
 def mqtt_subscribe(topic, qos=0):
     body = b"\x00\x01" + len(topic).to_bytes(2, "big") + topic + bytes([qos])
     return bytes([0x82, len(body)]) + body
@@ -48,7 +37,7 @@ class Sn(unittest.TestCase):
     seen = None
 
     def setUp(self):
-        self.mqtt, self.port = process.free_port(), free_udp_port()
+        self.mqtt, self.port = process.free_port(), process.free_port()
         rest = "\n".join(self.rest + ["mqtt_sn:"] + ["  " + line for line in self.options])
         text = process.config(self.mqtt, rest=rest) + "".join(
             f"{line}\n" for line in ["  - name: sn", "    protocol: mqtt-sn", "    transport: udp",
@@ -220,7 +209,7 @@ class QosMinus1(Sn):
 
 class Mountpoints(Sn):
     def setUp(self):
-        self.port, self.beside = free_udp_port(), free_udp_port()
+        self.port, self.beside = process.free_port(), process.free_port()
         self.siotd = self.enter(process.Siotd("listeners:\n" + "".join(
             f"  - {{name: {name}, protocol: mqtt-sn, transport: udp, bind: 127.0.0.1:{port},"
             f" anonymous: true, mountpoint: {name}/}}\n"
