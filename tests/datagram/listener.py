@@ -18,6 +18,11 @@ from proxy import Path, Proxy  # noqa: E402
 IP_PKTINFO = 8
 
 
+def is_sanitized():
+    with open(process.PROGRAM, "rb") as program:
+        return b"__asan_init" in program.read()
+
+
 def config(port, address="127.0.0.1", rest="", protocol="raw", transport="udp"):
     return (f'listeners:\n  - name: udp\n    protocol: {protocol}\n    transport: {transport}\n'
             f'    bind: "{address}:{port}"\n    anonymous: true\n'
@@ -160,7 +165,8 @@ class Life(unittest.TestCase):
             flood(5000)
             before = resident_kib(siotd.pid)
             flood(60000)
-            self.assertLess(resident_kib(siotd.pid) - before, 256)
+            if not is_sanitized():  # whose own memory grows with what is freed
+                self.assertLess(resident_kib(siotd.pid) - before, 256)
 
     def test_every_length_and_any_bytes_leave_it_alive(self):
         port = process.free_port()
