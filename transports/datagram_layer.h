@@ -57,10 +57,13 @@ struct datagram_layer {
     /* Judges a datagram from where no peer is, or one that a peer's address sent and for which
      * `begins` has said yes. Keeps no state for who has not proven its address. `answer` has room
      * for one datagram and is never to become longer than the datagram was. `now_ms` monotonic.
-     * GREET_ADMIT is followed by open and receive of the new peer before anything else is greeted;
-     * a peer that was at this address is closed first, disorderly: it is gone. */
-    enum greeting (*greet)(void *shared, const struct endpoint *from, struct slice datagram,
-                           uint64_t now_ms, struct writer *answer, struct peer **moved);
+     * `former` is the state of the peer that is at this address now, NULL for none or one that is
+     * closing. GREET_ADMIT is followed by open and receive of the new peer before anything else is
+     * greeted; a peer that was at this address is closed first, disorderly: it is gone. So what is
+     * good for admission now must not have been said before that peer was admitted. */
+    enum greeting (*greet)(void *shared, const struct endpoint *from, const void *former,
+                           struct slice datagram, uint64_t now_ms, struct writer *answer,
+                           struct peer **moved);
 
     /* ---- of a peer ---- */
 

@@ -27,12 +27,21 @@ static void replace(struct port *port, const struct arrival *arrival)
     datagram_peer_kill(&former->peer, "its address began anew");
 }
 
+/* The layer's state of who is at an address; NULL when there is nobody, or nobody for long. */
+static const void *state_at(const struct port *port, const struct endpoint *at)
+{
+    const struct datagram *datagram = map_find(&port->table, endpoint_slice(at));
+    return datagram && !(datagram->peer.flags & PEER_CLOSING) ? peer_layer_state(&datagram->peer)
+                                                              : NULL;
+}
+
 void datagram_layered_greet(struct port *port, const struct arrival *arrival)
 {
     struct loop *loop = port->listener->loop;
+    const void *former = state_at(port, &arrival->from);
     struct writer written = writer_of(loop->greeting, LOOP_GREETING_SIZE);
     struct peer *moved = NULL, *fresh;
-    switch (port_layer(port)->greet(port->listener->shared, &arrival->from, arrival->bytes,
+    switch (port_layer(port)->greet(port->listener->shared, &arrival->from, former, arrival->bytes,
                                     loop->now_ms, &written, &moved)) {
     case GREET_IGNORE:
         port->counts.ignored++;

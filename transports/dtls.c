@@ -94,6 +94,8 @@ static void dtls_count(const void *shared, struct handshake_counts *to)
 
 /* ---- the handshake ---- */
 
+static uint64_t serials; /* given out so far */
+
 /* The end of what only a handshake needs, however it went. */
 static void forget_shake(struct peer *peer, struct dtls *dtls)
 {
@@ -126,6 +128,7 @@ static int dtls_open(struct peer *peer, void *state)
     dtls->shake = shake;
     dtls->ssl = shake->ssl;
     dtls->hello = shake->hello;
+    dtls->serial = ++serials;
     dtls->peer = peer;
     dtls->fed = true;
     return 0;
@@ -409,8 +412,9 @@ static enum datagram_result dtls_receive(struct peer *peer, void *state,
     return DATAGRAM_NOTHING;
 }
 
-/* A session that is under way is not touched by a hello that it began with: that one comes twice
- * when an answer is lost, or is played back by somebody. */
+/* The hello that a session began with comes twice when an answer is lost: it is the session's. One
+ * that has another random has to bring a cookie that was made since the session began
+ * (dtls_cookie.h), so that nobody ends it by changing what he has seen. */
 static bool dtls_begins(const struct peer *peer, const void *state, struct slice datagram)
 {
     struct dtls_hello hello;

@@ -15,6 +15,15 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 
+/* What is judged. */
+struct stranger {
+    struct dtls_hello hello;
+    struct slice datagram;
+    struct cookie_bond bond;
+    uint64_t now_ms;
+    struct writer *answer;
+};
+
 enum {
     ADMISSIONS_PER_TURN = 64, /* about ten milliseconds of signatures */
     FAILURES_LOGGED = 10,     /* a second */
@@ -60,16 +69,16 @@ static bool set_secret(struct dtls_shake *shake, const struct cookie_secret *sec
 
 /* What a greeter makes of a hello: WOLFSSL_SUCCESS when its cookie is good, WOLFSSL_FAILURE when it
  * has been dealt with, else the greeter is of no more use. */
-static int hear(struct dtls_home *home, struct dtls_shake *shake, const struct endpoint *from,
-                struct slice datagram, const struct cookie_secret *secret, struct writer *answer)
+static int hear(struct dtls_home *home, struct dtls_shake *shake, struct stranger *stranger,
+                const struct cookie_secret *secret)
 {
-    struct endpoint peer = *from;
     if (!set_secret(shake, secret) ||
-        wolfSSL_dtls_set_peer(shake->ssl, &peer, sizeof(peer)) != WOLFSSL_SUCCESS)
+        wolfSSL_dtls_set_peer(shake->ssl, &stranger->bond, sizeof(stranger->bond)) !=
+            WOLFSSL_SUCCESS)
         return WOLFSSL_FATAL_ERROR;
     tls_proof_forget(&shake->proof);
-    dtls_home_begin(home, shake->ssl, datagram);
-    home->answer = answer;
+    dtls_home_begin(home, shake->ssl, stranger->datagram);
+    home->answer = stranger->answer;
     int ret = wolfDTLS_accept_stateless(shake->ssl);
     dtls_home_end(home);
     return ret;
@@ -85,22 +94,27 @@ static bool wants_hybrid(const struct dtls_home *home, const struct tls_hello *o
            !offers->shares_group;
 }
 
-static enum greeting answer_hello(struct dtls_home *home, const struct endpoint *from,
-                                  struct slice datagram, bool hybrid, uint64_t now_ms,
-                                  struct writer *answer)
+/* Whether what has been written is a cookie, and no longer than the question. */
+static enum greeting answer_if_fit(const struct stranger *stranger)
 {
-    struct dtls_shake *shake = greeter(home, hybrid);
+    const struct writer *answer = stranger->answer;
+    struct slice said = slice_of(answer->start, writer_len(answer));
+    return !answer->overflow && said.len <= stranger->datagram.len && dtls_record_asks_cookie(said)
+               ? GREET_ANSWER
+               : GREET_IGNORE;
+}
+
+static enum greeting answer_hello(struct dtls_home *home, struct stranger *stranger)
+{
+    struct dtls_shake *shake = greeter(home, wants_hybrid(home, &stranger->hello.offers));
     if (!shake)
         return GREET_IGNORE;
     shake->proof.deaf = true;
-    int ret = hear(home, shake, from, datagram, cookie_secret_current(now_ms), answer);
-    if (ret != WOLFSSL_FAILURE)
-        drop(home, shake);
-    struct slice said = slice_of(answer->start, writer_len(answer));
-    return ret == WOLFSSL_FAILURE && !answer->overflow && said.len <= datagram.len &&
-                   dtls_record_asks_cookie(said)
-               ? GREET_ANSWER
-               : GREET_IGNORE;
+    int ret = hear(home, shake, stranger, cookie_secret_current(stranger->now_ms));
+    if (ret == WOLFSSL_FAILURE)
+        return answer_if_fit(stranger);
+    drop(home, shake);
+    return GREET_IGNORE;
 }
 
 /* ---- with a cookie ---- */
@@ -133,81 +147,104 @@ static void log_failure(struct dtls_home *home, const struct endpoint *from, uin
 
 /* Its address is proven, and what it says is unacceptable: it may be told so. */
 static enum greeting refuse(struct dtls_home *home, struct dtls_shake *shake,
-                            const struct endpoint *from, uint64_t now_ms, struct writer *answer)
+                            const struct stranger *stranger)
 {
+    const struct writer *answer = stranger->answer;
     char cause[TLS_CAUSE_SIZE];
     int error = wolfSSL_get_error(shake->ssl, WOLFSSL_FATAL_ERROR);
     enum tls_failure kind =
         tls_cause(shake->ssl, error, SLICE_EMPTY, shake->proof.certificate, cause);
     home->common.counts.failed[kind]++;
-    log_failure(home, from, now_ms, cause);
+    log_failure(home, &stranger->bond.from, stranger->now_ms, cause);
     drop(home, shake);
     return writer_len(answer) > 0 && !answer->overflow ? GREET_ANSWER : GREET_IGNORE;
 }
 
 static enum greeting admit(struct dtls_home *home, struct dtls_shake *shake,
-                           const struct dtls_hello *hello, size_t len)
+                           const struct stranger *stranger)
 {
+    const struct dtls_hello *hello = &stranger->hello;
     home->plain = NULL;
     shake->hello = hash_slice(hello->random);
     shake->whole = hello->whole;
     if (!hello->whole)
-        dtls_shake_narrow(shake, len);
+        dtls_shake_narrow(shake, stranger->datagram.len);
     shake->extended_master_secret = hello->offers.tls_13 || hello->offers.extended_master_secret;
     home->admitted = shake;
     home->admissions++;
     return GREET_ADMIT;
 }
 
-static enum greeting judge_cookie(struct dtls_home *home, const struct endpoint *from,
-                                  struct slice datagram, const struct dtls_hello *hello,
-                                  uint64_t now_ms, struct writer *answer)
+static enum greeting go_on(struct dtls_home *home, struct stranger *stranger,
+                           const struct cookie_secret *secret)
 {
-    const struct cookie_secret *secrets[] = {cookie_secret_previous(now_ms),
-                                             cookie_secret_current(now_ms)};
-    for (int i = 0; i < 2; i++) {
-        struct dtls_shake *shake = greeter(home, false);
-        if (!shake || secrets[i]->number == 0)
-            continue;
-        *answer = writer_of(answer->start, (size_t)(answer->end - answer->start));
-        shake->proof.deaf = false;
-        int ret = hear(home, shake, from, datagram, secrets[i], answer);
-        if (ret == WOLFSSL_SUCCESS)
-            return admit(home, shake, hello, datagram.len);
-        if (ret == WOLFSSL_FAILURE)
-            continue;
-        if (wolfSSL_is_stateful(shake->ssl))
-            return refuse(home, shake, from, now_ms, answer);
-        drop(home, shake);
-    }
-    /* A stale cookie of DTLS 1.2 is answered with a fresh one (RFC 6347 section 4.2.1). */
-    struct slice said = slice_of(answer->start, writer_len(answer));
-    return !answer->overflow && said.len <= datagram.len && dtls_record_asks_cookie(said)
-               ? GREET_ANSWER
-               : GREET_IGNORE;
+    struct dtls_shake *shake = greeter(home, false);
+    if (!shake)
+        return GREET_IGNORE;
+    shake->proof.deaf = false;
+    int ret = hear(home, shake, stranger, secret);
+    if (ret == WOLFSSL_SUCCESS)
+        return admit(home, shake, stranger);
+    if (ret != WOLFSSL_FAILURE && wolfSSL_is_stateful(shake->ssl))
+        return refuse(home, shake, stranger);
+    drop(home, shake);
+    return GREET_IGNORE;
+}
+
+/* The secret that the stranger's cookie has been made with; NULL: it is not good. */
+static const struct cookie_secret *secret_of(const struct stranger *stranger)
+{
+    const struct cookie_secret *secrets[] = {cookie_secret_current(stranger->now_ms),
+                                             cookie_secret_previous(stranger->now_ms)};
+    for (int i = 0; i < 2; i++)
+        if (cookie_is_good(&stranger->hello, secrets[i], &stranger->bond))
+            return secrets[i];
+    return NULL;
 }
 
 /* ---- all ---- */
 
-enum greeting dtls_greet(void *shared, const struct endpoint *from, struct slice datagram,
-                         uint64_t now_ms, struct writer *answer, struct peer **moved)
+/* Whether it is to be told a cookie: it brings none, or (DTLS 1.2, RFC 6347 section 4.2.1) a stale
+ * one. Where somebody is already, one that is not good has been made up by somebody else. */
+static bool wants_cookie(const struct stranger *stranger)
+{
+    const struct dtls_hello *hello = &stranger->hello;
+    bool may_be_stale = !hello->offers.tls_13 && stranger->bond.serial == 0;
+    return hello->whole && (hello->offers.cookie.len == 0 || may_be_stale);
+}
+
+static enum greeting judge(struct dtls_home *home, struct stranger *stranger)
+{
+    const struct cookie_secret *secret =
+        stranger->hello.offers.cookie.len ? secret_of(stranger) : NULL;
+    if (!secret)
+        return wants_cookie(stranger) ? answer_hello(home, stranger) : GREET_IGNORE;
+    return too_many(home, stranger->now_ms) ? GREET_IGNORE : go_on(home, stranger, secret);
+}
+
+static enum greeting recognise(const struct dtls_home *home, struct slice cid, struct peer **moved)
+{
+    const struct dtls *dtls = map_find(&home->numbered, cid);
+    *moved = dtls ? dtls->peer : NULL;
+    return dtls ? GREET_MOVED : GREET_IGNORE;
+}
+
+enum greeting dtls_greet(void *shared, const struct endpoint *from, const void *former,
+                         struct slice datagram, uint64_t now_ms, struct writer *answer,
+                         struct peer **moved)
 {
     struct dtls_home *home = shared;
-    struct dtls_hello hello;
+    struct stranger stranger = {
+        .datagram = datagram, .bond = {.from = *from}, .now_ms = now_ms, .answer = answer};
     struct slice cid = dtls_record_cid(datagram);
-    if (cid.len > 0) {
-        const struct dtls *dtls = map_find(&home->numbered, cid);
-        *moved = dtls ? dtls->peer : NULL;
-        return dtls ? GREET_MOVED : GREET_IGNORE;
-    }
-    if (!dtls_hello_read(datagram, WOLFSSL_X25519MLKEM768, &hello))
+    if (cid.len > 0)
+        return recognise(home, cid, moved);
+    if (!dtls_hello_read(datagram, WOLFSSL_X25519MLKEM768, &stranger.hello))
         return GREET_IGNORE;
+    if (former)
+        stranger.bond.serial = ((const struct dtls *)former)->serial;
     dtls_shake_free(home->admitted); /* whom nobody opened a peer for */
     home->admitted = NULL;
     home->common.tickets.now_ms = now_ms;
-    if (hello.whole && !hello.offers.cookie)
-        return answer_hello(home, from, datagram, wants_hybrid(home, &hello.offers), now_ms,
-                            answer);
-    return too_many(home, now_ms) ? GREET_IGNORE
-                                  : judge_cookie(home, from, datagram, &hello, now_ms, answer);
+    return judge(home, &stranger);
 }

@@ -39,6 +39,7 @@ struct dtls {
     bool done, version_13, numbered;
     bool fed;                /* the datagram that comes first has been read by the greeter */
     uint64_t hello;          /* as in shake */
+    uint64_t serial;         /* no other of the process has it; what cookies are bound to */
     uint64_t keyed_ms;       /* when the keys began */
     uint64_t bytes;          /* of content since then, both ways */
     uint32_t received, sent; /* records since then */
@@ -86,7 +87,8 @@ struct dtls_shake *dtls_shake_new(struct dtls_home *home);
 void dtls_shake_free(struct dtls_shake *shake);
 
 /* The layer's greet (datagram_layer.h). */
-enum greeting dtls_greet(void *shared, const struct endpoint *from, struct slice datagram,
-                         uint64_t now_ms, struct writer *answer, struct peer **moved);
+enum greeting dtls_greet(void *shared, const struct endpoint *from, const void *former,
+                         struct slice datagram, uint64_t now_ms, struct writer *answer,
+                         struct peer **moved);
 
 #endif

@@ -101,7 +101,8 @@ bool dtls_hello_read(struct slice datagram, uint16_t group, struct dtls_hello *h
     if (kind != CLIENT_HELLO || body.len < 2 + RANDOM_SIZE || body.at[0] != 0xfe)
         return false;
     hello->random = slice_of(body.at + 2, RANDOM_SIZE);
-    return !hello->whole || tls_hello_body(body, true, group, &hello->offers);
+    hello->beginning = slice_of(body.at, 2 + RANDOM_SIZE);
+    return tls_hello_body(body, true, group, &hello->offers) || !hello->whole;
 }
 
 bool dtls_record_asks_cookie(struct slice datagram)

@@ -21,8 +21,9 @@ bool dtls_record_protected(struct slice record);
 struct slice dtls_record_cid(struct slice datagram);
 
 struct dtls_hello {
-    struct slice random; /* its 32 bytes */
-    bool whole;          /* else the first of several fragments, and `offers` is all zero */
+    struct slice random;    /* its 32 bytes */
+    struct slice beginning; /* the version, and the random */
+    bool whole;             /* else the first of several fragments: `offers` is what stands in it */
     struct tls_hello offers;
 };
 

@@ -101,7 +101,7 @@ static void read_extension(unsigned kind, struct slice bytes, uint16_t group,
         hello->tls_13 = names(list, VERSION_13) || names(list, DTLS_VERSION_13);
         break;
     case EXTENSION_COOKIE:
-        hello->cookie = true;
+        hello->cookie = take_vector_16(&c);
         break;
     case EXTENSION_SHARES:
         hello->shares_group = shares(take_vector_16(&c), group);
@@ -116,21 +116,25 @@ bool tls_hello_body(struct slice body, bool datagram, uint16_t group, struct tls
     struct cursor c = cursor_of(body);
     *hello = (struct tls_hello){.version = cursor_u16(&c)};
     cursor_take(&c, 32); /* random */
-    take_vector_8(&c);   /* session */
+    hello->session = take_vector_8(&c);
     if (datagram)
-        hello->cookie = take_vector_8(&c).len > 0;
-    take_vector_16(&c); /* suites */
-    take_vector_8(&c);  /* compression */
+        hello->cookie = take_vector_8(&c);
+    hello->suites = take_vector_16(&c);
+    hello->compression = take_vector_8(&c);
     if (c.failed)
         return false;
     if (cursor_left(&c) == 0) /* TLS 1.2 knows hellos without extensions */
         return true;
-    struct cursor extensions = cursor_of(take_vector_16(&c));
+    size_t size = cursor_u16(&c);
+    bool cut = size > cursor_left(&c);
+    struct cursor extensions = cursor_of(cut ? cursor_rest(&c) : cursor_take(&c, size));
     while (cursor_left(&extensions) > 0 && !extensions.failed) {
         unsigned kind = cursor_u16(&extensions);
-        read_extension(kind, take_vector_16(&extensions), group, hello);
+        struct slice bytes = take_vector_16(&extensions);
+        if (!extensions.failed)
+            read_extension(kind, bytes, group, hello);
     }
-    return !c.failed && !extensions.failed;
+    return !cut && !c.failed && !extensions.failed;
 }
 
 enum tls_hello_state tls_hello_read(struct slice wire, uint16_t group, struct tls_hello *hello)
@@ -141,5 +145,8 @@ enum tls_hello_state tls_hello_read(struct slice wire, uint16_t group, struct tl
     if (state != TLS_HELLO_WHOLE)
         return state;
     struct slice body = slice_of(message + HEADER, length - HEADER);
-    return tls_hello_body(body, false, group, hello) ? TLS_HELLO_WHOLE : TLS_HELLO_OTHER;
+    bool good = tls_hello_body(body, false, group, hello);
+    /* they stood in `message` */
+    hello->session = hello->suites = hello->compression = hello->cookie = SLICE_EMPTY;
+    return good ? TLS_HELLO_WHOLE : TLS_HELLO_OTHER;
 }

@@ -15,9 +15,10 @@ enum tls_hello_state {
 };
 
 struct tls_hello {
-    uint16_t version;            /* the oldest field for it: 0x0303 for TLS 1.2 and 1.3 */
-    bool tls_13;                 /* offers TLS 1.3, or DTLS 1.3 */
-    bool cookie;                 /* brings a cookie back (RFC 6347 section 4.2.1, RFC 9147 5.1) */
+    uint16_t version; /* the oldest field for it: 0x0303 for TLS 1.2 and 1.3 */
+    bool tls_13;      /* offers TLS 1.3, or DTLS 1.3 */
+    struct slice session, suites, compression; /* as they stand in the hello; DTLS only, as is: */
+    struct slice cookie;         /* brought back (RFC 6347 section 4.2.1, RFC 9147 5.1) */
     bool extended_master_secret; /* RFC 7627 */
     bool names_group;            /* the group that was asked about is among those offered */
     bool shares_group;           /* and its half of the key exchange has come along */
@@ -28,7 +29,7 @@ struct tls_hello {
 enum tls_hello_state tls_hello_read(struct slice wire, uint16_t group, struct tls_hello *hello);
 
 /* The same of the message behind its header. `datagram`: DTLS has one more field. False when it is
- * malformed. */
+ * malformed or cut off; *hello is filled then as far as it goes. */
 bool tls_hello_body(struct slice body, bool datagram, uint16_t group, struct tls_hello *hello);
 
 #endif

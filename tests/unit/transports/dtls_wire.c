@@ -283,7 +283,8 @@ void wire_inject(struct endpoint from, struct slice datagram)
         receive(peer, from, datagram);
         return;
     }
-    switch (dtls_layer.greet(wire.home, &from, datagram, wire.now_ms, &answer, &moved)) {
+    switch (dtls_layer.greet(wire.home, &from, peer ? peer->state : NULL, datagram, wire.now_ms,
+                             &answer, &moved)) {
     case GREET_IGNORE:
         break;
     case GREET_ANSWER:

@@ -17,7 +17,7 @@ struct sock {
 
 static struct peer *by_number[NUMBERS];
 static uint8_t last_number;
-static unsigned opened, closed, orderly, greeted;
+static unsigned opened, closed, orderly, greeted, former_number;
 static int open_error, send_error;
 static unsigned alarm_ms;
 static int shared_thing;
@@ -45,10 +45,12 @@ static void sock_unshare(void *shared)
     assert_ptr_equal(shared, &shared_thing);
 }
 
-static enum greeting sock_greet(void *shared, const struct endpoint *from, struct slice datagram,
-                                uint64_t now_ms, struct writer *answer, struct peer **moved)
+static enum greeting sock_greet(void *shared, const struct endpoint *from, const void *former,
+                                struct slice datagram, uint64_t now_ms, struct writer *answer,
+                                struct peer **moved)
 {
     uint8_t cookie[COOKIE];
+    former_number = former ? ((const struct sock *)former)->number : 0;
     assert_ptr_equal(shared, &shared_thing);
     assert_true(now_ms > 0);
     greeted++;
@@ -531,6 +533,7 @@ static void test_whoever_begins_anew_proves_itself_before_the_former_goes(void *
     tell(fd, "H--------", 9); /* anybody can forge that */
     fisher_receive(fd, cookie, sizeof(cookie));
     assert_int_equal(cookie[0], 'C');
+    assert_int_equal(former_number, first); /* the layer is told who is there */
     say(fd, first, "e");
     hear(fd, first, "e");
     cookie[0] = 'H';

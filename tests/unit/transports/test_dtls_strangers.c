@@ -46,7 +46,7 @@ static struct endpoint second_from;
 static bool keep_second(bool to_server, struct slice datagram)
 {
     struct dtls_hello hello;
-    if (!to_server || !dtls_hello_read(datagram, 0, &hello) || !hello.offers.cookie)
+    if (!to_server || !dtls_hello_read(datagram, 0, &hello) || !hello.offers.cookie.len)
         return true;
     second_hello.len = datagram.len;
     memcpy(second_hello.bytes, datagram.at, datagram.len);

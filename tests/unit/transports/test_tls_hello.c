@@ -106,6 +106,41 @@ static void a_hello_cut_anywhere_is_a_part(void **unused)
     }
 }
 
+/* Of DTLS, where a hello may come in fragments: the first one tells what stands in it. */
+static void the_beginning_of_a_hello_tells_what_stands_in_it(void **unused)
+{
+    (void)unused;
+    uint8_t body[256];
+    struct writer w = writer_of(body, sizeof(body));
+    writer_u16(&w, 0xfefd);
+    writer_bytes(&w, SLICE("0123456789abcdef0123456789abcdef\3ses\6cookie\0\4\x13\1\x13\2\1\0"));
+    size_t extensions_at = writer_len(&w);
+    writer_u16(&w, 0);
+    write_extension(&w, 43, "\2\xfe\xfc", 3);
+    write_extension(&w, 44, "\0\5other", 7);
+    size_t cookie_end = writer_len(&w);
+    write_extension(&w, 51, "\0\6\0\x1d\0\2xy", 8);
+    size_t length = writer_len(&w);
+    body[extensions_at + 1] = (uint8_t)(length - extensions_at - 2);
+    for (size_t cut = 0; cut <= length; cut++) {
+        struct tls_hello hello;
+        uint8_t *exactly = malloc(cut + 1);
+        memcpy(exactly + 1, body, cut);
+        bool whole = tls_hello_body(slice_of(exactly + 1, cut), true, X25519, &hello);
+        /* one without extensions is a hello, too */
+        assert_int_equal(whole, cut == length || cut == extensions_at);
+        assert_int_equal(hello.shares_group, cut == length);
+        struct slice cookie = cut >= cookie_end ? SLICE("other") : SLICE("cookie");
+        if (cut >= extensions_at) {
+            assert_true(slice_equal(hello.cookie, cookie));
+            assert_true(slice_equal(hello.session, SLICE("ses")));
+            assert_true(slice_equal(hello.suites, SLICE("\x13\1\x13\2")));
+            assert_true(slice_equal(hello.compression, slice_of("", 1)));
+        }
+        free(exactly);
+    }
+}
+
 static void what_is_no_hello_is_left_to_others(void **unused)
 {
     (void)unused;
@@ -142,6 +177,7 @@ int main(void)
         cmocka_unit_test(a_hello_says_what_it_offers),
         cmocka_unit_test(a_hello_may_come_in_many_records),
         cmocka_unit_test(a_hello_cut_anywhere_is_a_part),
+        cmocka_unit_test(the_beginning_of_a_hello_tells_what_stands_in_it),
         cmocka_unit_test(what_is_no_hello_is_left_to_others),
         cmocka_unit_test(every_bent_byte_is_survived),
     };
