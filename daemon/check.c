@@ -5,6 +5,7 @@
 #include "daemon/access.h"
 #include "daemon/durability.h"
 #include "daemon/entry.h"
+#include "daemon/metrics_file.h"
 #include "daemon/settings.h"
 #include "transports/listener.h"
 #include <errno.h>
@@ -58,6 +59,15 @@ static bool check_log(const struct config *config)
     return error == 0;
 }
 
+static bool check_metrics(const struct config *config)
+{
+    const char *path = ((const struct process_settings *)config_section(config, ""))->metrics_file;
+    int error = path ? metrics_file_check(path) : 0;
+    if (error)
+        fprintf(stderr, "%s: metrics_file: %s: %s\n", config->path, path, strerror(-error));
+    return error == 0;
+}
+
 bool check_print(FILE *to, const struct config *config)
 {
     bool good = true;
@@ -66,6 +76,7 @@ bool check_print(FILE *to, const struct config *config)
     access_print(to, config);
     access_inspect(config, print_warning, to);
     good &= check_log(config);
+    good &= check_metrics(config);
     durability_check(to, config);
     if (good)
         fprintf(to, "%s: ok\n", config->path);

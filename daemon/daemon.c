@@ -13,6 +13,7 @@
 #include "daemon/entry.h"
 #include "daemon/figures.h"
 #include "daemon/inherit.h"
+#include "daemon/metrics.h"
 #include "daemon/modules.h"
 #include "daemon/privileges.h"
 #include "daemon/reload.h"
@@ -132,6 +133,18 @@ static enum daemon_status watch_signals(struct daemon *daemon)
     return DAEMON_OK;
 }
 
+/* That the file can be made is known before anybody relies on it. */
+static enum daemon_status open_metrics(struct daemon *daemon)
+{
+    const struct process_settings *settings = config_section(daemon->config, "");
+    const char *path = settings->metrics_file;
+    int error = path ? metrics_file_check(path) : 0;
+    metrics_file_open(&daemon->metrics_file, loop_uv(daemon->loop), path);
+    if (error)
+        log_line(LOG_ERROR, "siotd", "metrics_file: %s: %s", path, strerror(-error));
+    return error ? DAEMON_FAILED : DAEMON_OK;
+}
+
 /* Before anybody may come in: everything stands as it was. */
 static enum daemon_status open_store(struct daemon *daemon)
 {
@@ -209,10 +222,23 @@ static void inspect_again(void *owner)
     daemon_inspect(owner);
 }
 
+static void write_metrics(struct daemon *daemon)
+{
+    struct buffer text = {0};
+    if (!daemon->metrics_file.path)
+        return;
+    if (metrics_render(daemon, &text))
+        metrics_file_write(&daemon->metrics_file, &text);
+    else
+        buffer_clear(&text); /* there may be memory next time */
+}
+
 static void say_figures(void *owner)
 {
-    figures_say(owner);
-    durability_say(&((struct daemon *)owner)->durability);
+    struct daemon *daemon = owner;
+    figures_say(daemon);
+    durability_say(&daemon->durability);
+    write_metrics(daemon);
 }
 
 static bool is_alive(void *owner, uint64_t patience_us)
@@ -227,6 +253,7 @@ static void announce(struct daemon *daemon)
 {
     const struct process_settings *settings = config_section(daemon->config, "");
     char status[64], promise[DURABILITY_TEXT_SIZE];
+    daemon->started_ms = loop_now_ms(daemon->loop);
     daemon_inspect(daemon);
     pulse_start(&daemon->pulse, daemon->loop, daemon->broker, &daemon->notify,
                 &settings->sys_interval, &pulse_hooks, daemon);
@@ -250,6 +277,8 @@ enum daemon_status daemon_start(struct daemon *daemon, const char *path, bool ve
     status = make_core(daemon);
     if (status == DAEMON_OK)
         status = watch_signals(daemon);
+    if (status == DAEMON_OK)
+        status = open_metrics(daemon);
     if (status != DAEMON_OK)
         return status;
     loop_enter(daemon->loop); /* $SYS is published inside a turn, as everything is */
@@ -335,6 +364,7 @@ static void clear_loop(struct daemon *daemon)
     for (size_t i = 0; i < daemon->signal_count; i++)
         uv_close((uv_handle_t *)&daemon->signals[i], NULL);
     durability_close(&daemon->durability);
+    metrics_file_close(&daemon->metrics_file);
     if (daemon->broker)
         broker_free(daemon->broker);
     loop_free(daemon->loop);

@@ -5,6 +5,7 @@
 
 #include "config/config.h"
 #include "daemon/durability.h"
+#include "daemon/metrics_file.h"
 #include "daemon/notify.h"
 #include "daemon/pulse.h"
 #include <uv.h>
@@ -35,6 +36,8 @@ struct daemon {
     struct listener **listeners; /* one for each of the configuration's, in its order */
     size_t listener_count;       /* of those that are open */
     struct pulse pulse;
+    struct metrics_file metrics_file;
+    uint64_t started_ms; /* the loop's time when all was open */
     uv_signal_t signals[DAEMON_SIGNALS];
     size_t signal_count;
     struct timer stop_timer; /* looks whether all peers have gone */

@@ -31,11 +31,7 @@ static void say_handshakes(const struct daemon *daemon)
 }
 
 /* Each counter and its name: sent and received, and below datagrams/dropped why others were not. */
-static const struct figure {
-    const char *name;
-    size_t offset;
-    bool dropped;
-} figures[] = {
+const struct datagram_figure datagram_figures[] = {
     {"received", offsetof(struct datagram_counts, received), false},
     {"sent", offsetof(struct datagram_counts, sent), false},
     {"missed", offsetof(struct datagram_counts, missed), true},
@@ -48,7 +44,9 @@ static const struct figure {
     {"send_failed", offsetof(struct datagram_counts, send_failed), true},
 };
 
-enum { FIGURES = sizeof(figures) / sizeof(figures[0]) };
+enum { FIGURES = sizeof(datagram_figures) / sizeof(datagram_figures[0]) };
+
+const size_t datagram_figure_count = FIGURES;
 
 static void say_datagrams(const struct daemon *daemon)
 {
@@ -60,11 +58,12 @@ static void say_datagrams(const struct daemon *daemon)
             continue;
         any = true;
         for (size_t n = 0; n < FIGURES; n++)
-            sums[n] += *(const uint64_t *)((const char *)&one + figures[n].offset);
+            sums[n] += *(const uint64_t *)((const char *)&one + datagram_figures[n].offset);
     }
     for (size_t n = 0; n < FIGURES && any; n++)
-        broker_say(daemon->broker, "datagrams", figures[n].dropped ? SLICE("dropped") : SLICE_EMPTY,
-                   figures[n].name, (int64_t)sums[n]);
+        broker_say(daemon->broker, "datagrams",
+                   datagram_figures[n].dropped ? SLICE("dropped") : SLICE_EMPTY,
+                   datagram_figures[n].name, (int64_t)sums[n]);
 }
 
 void figures_say(const struct daemon *daemon)

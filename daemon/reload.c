@@ -54,6 +54,19 @@ static bool open_log(const struct daemon *daemon, const struct config *wanted,
     return error == 0;
 }
 
+/* Whether the figures can be written where they are to be from now on. */
+static bool check_metrics(const struct daemon *daemon, const struct config *wanted)
+{
+    const struct process_settings *running = config_section(daemon->config, "");
+    const char *path = ((const struct process_settings *)config_section(wanted, ""))->metrics_file;
+    if (!path || (running->metrics_file && strcmp(path, running->metrics_file) == 0))
+        return true;
+    int error = metrics_file_check(path);
+    if (error)
+        log_line(LOG_ERROR, "siotd", "reload: metrics_file: %s: %s", path, strerror(-error));
+    return error == 0;
+}
+
 /* New certificates, keys and lists are read before anything is changed, whether or not their names
  * have changed: what is in the files has. */
 static bool prepare_listeners(struct daemon *daemon, const struct config *wanted)
@@ -101,6 +114,7 @@ static void adopt_access(struct daemon *daemon, struct config *wanted)
 /* The members change hands, then all who keep something of their own are told. */
 static void adopt(struct daemon *daemon, struct config *wanted, const struct changes *changes)
 {
+    const struct process_settings *settings = config_section(daemon->config, "");
     for (size_t i = 0; i < changes->count; i++) {
         const struct change *change = &changes->all[i];
         log_change(change, change_reloadable(change) ? "applied" : "needs restart");
@@ -108,14 +122,15 @@ static void adopt(struct daemon *daemon, struct config *wanted, const struct cha
             change_adopt(change);
     }
     for (size_t i = 0; i < daemon->listener_count; i++) {
-        const struct listener_settings *settings = &daemon->config->listeners[i];
-        const struct protocol *protocol = modules_protocol(settings->protocol);
+        const struct listener_settings *listener = &daemon->config->listeners[i];
+        const struct protocol *protocol = modules_protocol(listener->protocol);
         listener_apply(
-            daemon->listeners[i], settings,
+            daemon->listeners[i], listener,
             protocol->options ? config_section(daemon->config, protocol->options->section) : NULL);
     }
     adopt_access(daemon, wanted);
     daemon_inspect(daemon);
+    metrics_file_move(&daemon->metrics_file, settings->metrics_file);
     if (touches(changes, ""))
         pulse_changed(&daemon->pulse);
 }
@@ -128,7 +143,8 @@ static bool take_over(struct daemon *daemon, struct config *wanted)
         log_line(LOG_ERROR, "siotd", "reload: out of memory");
         return false;
     }
-    bool possible = prepare_listeners(daemon, wanted) && open_log(daemon, wanted, &changes);
+    bool possible = prepare_listeners(daemon, wanted) && check_metrics(daemon, wanted) &&
+                    open_log(daemon, wanted, &changes);
     if (!possible)
         discard_listeners(daemon);
     if (possible) {

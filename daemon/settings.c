@@ -31,7 +31,16 @@ static const struct option_row process_rows[] = {
      .max = UINT64_C(24) * 3600 * 1000,
      .unlimited = true,
      .reloadable = true,
-     .help = "how often $SYS is published; unlimited: never"},
+     .help = "how often $SYS is published and metrics_file written; unlimited: never"},
+    {.name = "metrics_file",
+     .type = OPTION_TEXT,
+     .offset = offsetof(struct process_settings, metrics_file),
+     .min = 1,
+     .max = 4000,
+     .path = true,
+     .reloadable = true,
+     .help = "the file in which Prometheus (node_exporter) finds all figures; left out: none is "
+             "written"},
 };
 
 const struct option_table process_options = OPTION_TABLE("", process_rows, struct process_settings);
@@ -91,6 +100,15 @@ static void check_durability(const struct config *config, const struct node *roo
         report_add(report, node->place, "durability: needs data_dir, where to keep it");
 }
 
+static void check_metrics(const struct config *config, const struct node *root,
+                          struct report *report)
+{
+    const struct process_settings *settings = config_section(config, "");
+    const struct node *node = node_get(root, "metrics_file");
+    if (node && settings->sys_interval == OPTION_UNLIMITED)
+        report_add(report, node->place, "metrics_file: needs a sys_interval that is not unlimited");
+}
+
 static void check_log(const struct config *config, const struct node *root, struct report *report)
 {
     static const char *const words[] = {"stderr", "syslog", "journal"};
@@ -107,5 +125,6 @@ static void check_log(const struct config *config, const struct node *root, stru
 void process_check(const struct config *config, const struct node *root, struct report *report)
 {
     check_durability(config, root, report);
+    check_metrics(config, root, report);
     check_log(config, root, report);
 }

@@ -10,6 +10,7 @@ struct process_settings {
     char *data_dir;        /* where the store lies; NULL: nowhere */
     int durability;        /* enum durability_choice, with data_dir */
     uint64_t sys_interval; /* ms; OPTION_UNLIMITED: never */
+    char *metrics_file;    /* where Prometheus finds all figures; NULL: nowhere */
 };
 
 struct process_log_settings {
@@ -24,7 +25,7 @@ extern const struct option_table process_log_options;
 struct log_settings process_log(const struct config *config, bool verbose);
 
 /* struct config_schema.check: log.to is a word that is known or an absolute path,
- * and what is to be durable has a place. */
+ * what is to be durable has a place, and what is to be written has its time. */
 void process_check(const struct config *config, const struct node *root, struct report *report);
 
 #endif

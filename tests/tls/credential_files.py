@@ -1,7 +1,9 @@
 """The server's own files, broken in every way: siotd does not start with them, a reload keeps what
 was there, and nobody gets in who did not before. And no secret of theirs is ever told."""
 
+import contextlib
 import os
+import re
 import resource
 import shutil
 import ssl
@@ -218,6 +220,28 @@ class CredentialFiles(unittest.TestCase):
                 with process.Siotd(self.files.config()) as siotd:
                     self.assertRegex(siotd.log(), f"warning .*{name}: others may read it")
                 os.chmod(self.files.path(name), 0o600)
+
+    def test_handshakes_and_the_certificate_s_end_are_among_the_figures(self):
+        place = self.files.path("metrics.prom")
+        with process.Siotd(f"metrics_file: {place}\nsys_interval: 1s\n" + self.files.config()) as siotd:
+            self.assertEqual(self.files.granted(), [True, False, False, False])
+            deadline, figures = time.monotonic() + process.WAIT_S, {}
+            while figures.get("siotd_handshakes_failed_total") != 3:
+                self.assertLess(time.monotonic(), deadline, figures)
+                time.sleep(0.05)
+                with contextlib.suppress(FileNotFoundError):
+                    with open(place, encoding="utf-8") as file:
+                        figures = {name: float(value) for name, value in re.findall(
+                            r'^(\w+){listener="listener0",protocol="mqtt",transport="tls"} (\S+)$',
+                            file.read(), re.M)}
+            self.assertEqual(figures["siotd_handshakes_total"], 1)
+            self.assertEqual(figures["siotd_handshakes_resumed_total"], 0)
+            left_s = figures["siotd_certificate_expires_timestamp_seconds"] - time.time()
+            for more_s, said in ((60, b"will expire"), (-60, b"will not expire")):
+                judged = subprocess.run(["openssl", "x509", "-noout", "-in", self.files.path("server.pem"),
+                                         "-checkend", str(int(left_s) + more_s)], capture_output=True,
+                                        check=False)
+                self.assertIn(said, judged.stdout)
 
     def test_secrets_are_told_nowhere(self):
         """The canary is the device's key; the private key's own text is looked for as well."""

@@ -99,6 +99,22 @@ static void durability_without_a_place_is_a_mistake(void **state)
     config_free(config);
 }
 
+static void the_metrics_file_needs_a_time(void **state)
+{
+    (void)state;
+    assert_null(parse("metrics_file: m.prom\nsys_interval: unlimited\n" LISTENER));
+    expect_report(&report, "f:1:15: metrics_file: needs a sys_interval that is not unlimited\n");
+    report_clear(&report);
+    struct config *config = parse("metrics_file: m.prom\n" LISTENER);
+    assert_non_null(config);
+    assert_string_equal(process_of(config)->metrics_file, "m.prom");
+    config_free(config);
+    config = parse("sys_interval: unlimited\n" LISTENER);
+    assert_non_null(config);
+    assert_null(process_of(config)->metrics_file);
+    config_free(config);
+}
+
 static void expect_text(const char *file, const char *wanted)
 {
     char text[DURABILITY_TEXT_SIZE];
@@ -128,6 +144,7 @@ int main(void)
         cmocka_unit_test(verbose_wins_over_the_file),
         cmocka_unit_test(data_dir_is_relative_to_the_configuration),
         cmocka_unit_test(durability_without_a_place_is_a_mistake),
+        cmocka_unit_test(the_metrics_file_needs_a_time),
         cmocka_unit_test(one_line_says_what_survives_what),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
