@@ -80,10 +80,7 @@ void broker_free(struct broker *broker)
         list_remove(link);
         free(list_item(link, struct outgoing, link));
     }
-    free(broker->walk.matches);
-    free(broker->walk.chain);
-    free(broker->walk.flat);
-    free(broker->walk.topic);
+    walk_clear(&broker->walk);
     access_unref(broker->authority.access);
     free(broker);
 }

@@ -83,7 +83,8 @@ struct connect_request {
 /* Makes or resumes the session of that client id and binds it to `sink`. A connection that held it
  * is expelled first, and its will published [MQTT-3.1.4-3]. On VERDICT_OK *session is set, *present
  * says whether earlier state was resumed; the caller sends its CONNACK and then calls
- * session_resume. VERDICT_DENIED, VERDICT_QUOTA, VERDICT_NO_MEMORY leave everything as it was. */
+ * session_resume. VERDICT_DENIED, VERDICT_QUOTA, VERDICT_NO_MEMORY leave everything as it was, but
+ * for a session that was to end with this and has begun to. */
 enum verdict broker_connect(struct broker *broker, const struct connect_request *request,
                             struct sink *sink, struct session **session, bool *present);
 
@@ -173,9 +174,10 @@ void broker_set_store(struct broker *broker, struct store *store);
  * queued rows, inbound ids, retained values, notes. False: the row makes no sense and is to be
  * removed from the store (counted, logged by the caller); true also for one that has expired
  * meanwhile, whose removal is then in the first batch. broker_restored ends it: queues and timers
- * stand as they were, by the wall clock. */
+ * stand as they were, by the wall clock. False: there was no memory for a row, and the core must
+ * not serve without it; the store still has it, and all that came after it. */
 bool broker_restore(struct broker *broker, const struct kept *kept);
-void broker_restored(struct broker *broker);
+bool broker_restored(struct broker *broker);
 
 /* What the store answers (store.h); on the loop's thread, in a turn. broker_fetched with `rows`
  * NULL: they could not be read. After broker_committed with COMMIT_DONE, promises up to

@@ -9,19 +9,7 @@
 #include "broker/router.h"
 #include "broker/session.h"
 #include "broker/sys.h"
-
-/* publish.c: the sessions one message goes to, each once. Kept from walk to walk. */
-struct walk {
-    struct match *matches;
-    size_t count, capacity;
-    struct identifier *chain; /* subscription identifiers of overlapping subscriptions */
-    size_t chain_count, chain_capacity;
-    uint32_t *flat; /* one session's identifiers in a row */
-    size_t flat_capacity;
-    uint8_t *topic; /* mountpoint and topic in a row */
-    size_t topic_capacity;
-    uint32_t serial;
-};
+#include "broker/walk.h"
 
 struct broker {
     const struct broker_limits *limits;
@@ -72,14 +60,28 @@ enum verdict publish_route(struct broker *broker, const struct origin *origin,
  * lasts until the next call. BAD_TOPIC when it gets too long. */
 enum verdict publish_mount(struct broker *broker, const char *mountpoint, struct message *message);
 
+/* What has become of a message that one member of a share was to get. */
+enum dispatch {
+    DISPATCH_GIVEN,
+    DISPATCH_NOBODY,    /* no member can take it */
+    DISPATCH_NO_MEMORY, /* one could, but for the memory: nothing has happened */
+};
+
 /* share.c: finds a member that can take the delivery and gives it that. With `except` that session
  * is left out; with `online_only` only a connected one will do. Of the delivery only message, qos
- * (as published) and frames are looked at. False when there is none. */
-bool share_dispatch(struct share *share, const struct delivery *delivery,
-                    const struct session *except, bool online_only);
+ * (as published) and frames are looked at. */
+enum dispatch share_dispatch(struct share *share, const struct delivery *delivery,
+                             const struct session *except, bool online_only);
 
-/* share.c: whether the message would find a member, or none of them wants more than QoS 0. */
-bool share_has_room(const struct share *share, const struct message *message);
+/* share.c: who is to get the message, copies that the walk brings counted; NULL: nobody can. Then
+ * *wanted says whether there is one that would have to keep it. */
+struct subscription *share_choose(const struct share *share, const struct message *message,
+                                  bool *wanted);
+
+/* share.c: gives it to who was chosen, for whom room and memory have been seen to; to another only
+ * when its sink is full and the other can take it at once. */
+enum dispatch share_serve(struct share *share, const struct delivery *delivery,
+                          struct subscription *chosen);
 
 /* will.c */
 void will_free(struct will *will);

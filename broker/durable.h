@@ -65,6 +65,7 @@ struct durable {
     bool moved;          /* something gone stands in another session's queue, in the next batch */
     bool lasting;        /* there is something hard, lists aside */
     bool starved;        /* no memory for the batch: it is to be tried again */
+    bool incomplete;     /* no memory for a row that was to be restored */
     uint64_t lazy_ms;    /* when the first lazy change was recorded; 0: there is none */
     uint64_t handed_ms;  /* when the batch under way was handed over */
     uint64_t retry_ms;   /* when what is stuck is to be offered again */

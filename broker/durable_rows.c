@@ -472,6 +472,11 @@ static bool put_gone(struct broker *broker, struct outgoing *o)
     return true;
 }
 
+bool durable_rows_unqueue_room(struct durable *d)
+{
+    return has_room(d, 3);
+}
+
 bool durable_rows_unqueue(struct broker *broker, uint64_t session, uint64_t number,
                           uint64_t message)
 {

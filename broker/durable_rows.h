@@ -30,6 +30,8 @@ bool durable_rows_retain(struct durable *durable, struct slice topic, const stru
 /* Numbers up to a new limit are taken. */
 void durable_rows_reserve_numbers(struct durable *durable);
 
+/* Whether there is room for what durable_rows_unqueue writes, and for a new limit of numbers. */
+bool durable_rows_unqueue_room(struct durable *durable);
 /* A row that is only in the store goes, and the message it names with its last one. */
 bool durable_rows_unqueue(struct broker *broker, uint64_t session, uint64_t number,
                           uint64_t message);

@@ -5,23 +5,31 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { FIRST_CAPACITY = 8, MOST_IDS = 65535 };
+enum { MOST_IDS = 65535 };
 
 void inflight_init(struct inflight *inflight)
 {
     memset(inflight, 0, sizeof *inflight);
+    inflight->slots = inflight->first;
+    inflight->capacity = INFLIGHT_FIRST;
+}
+
+static void free_slots(struct inflight *inflight)
+{
+    if (inflight->slots != inflight->first)
+        free(inflight->slots);
 }
 
 void inflight_clear(struct inflight *inflight)
 {
-    free(inflight->slots);
+    free_slots(inflight);
     inflight_init(inflight);
 }
 
 /* Two ids that share no slot in a ring share none in its double, so growing cannot collide. */
 static int grow(struct inflight *inflight)
 {
-    uint32_t capacity = inflight->capacity ? inflight->capacity * 2 : FIRST_CAPACITY;
+    uint32_t capacity = inflight->capacity * 2;
     struct inflight_entry **slots = calloc(capacity, sizeof(struct inflight_entry *));
     if (!slots)
         return -ENOMEM;
@@ -30,7 +38,7 @@ static int grow(struct inflight *inflight)
         if (entry)
             slots[entry->packet_id & (capacity - 1)] = entry;
     }
-    free(inflight->slots);
+    free_slots(inflight);
     inflight->slots = slots;
     inflight->capacity = capacity;
     return 0;
@@ -62,7 +70,7 @@ int inflight_reclaim(struct inflight *inflight, struct inflight_entry *entry, ui
 {
     if (inflight_find(inflight, packet_id))
         return -EEXIST;
-    while (!inflight->capacity || inflight->slots[packet_id & (inflight->capacity - 1)]) {
+    while (inflight->slots[packet_id & (inflight->capacity - 1)]) {
         int failed = grow(inflight);
         if (failed)
             return failed;
@@ -84,7 +92,7 @@ void inflight_drop(struct inflight *inflight, struct inflight_entry *entry)
 
 struct inflight_entry *inflight_find(const struct inflight *inflight, uint16_t packet_id)
 {
-    if (!inflight->capacity || packet_id == 0)
+    if (packet_id == 0)
         return NULL;
     struct inflight_entry *entry = inflight->slots[packet_id & (inflight->capacity - 1)];
     return entry && entry->packet_id == packet_id ? entry : NULL;

@@ -21,8 +21,11 @@ struct inflight_entry {
     uint8_t state;      /* enum inflight_state */
 };
 
+enum { INFLIGHT_FIRST = 8 };
+
 struct inflight {
-    struct inflight_entry **slots;
+    struct inflight_entry **slots; /* `first`, or owned */
+    struct inflight_entry *first[INFLIGHT_FIRST];
     uint32_t capacity; /* a power of two, or 0 */
     uint32_t count;
     uint16_t last_id;
@@ -34,7 +37,8 @@ enum inflight_step {
     INFLIGHT_DONE,    /* the id is free again; the caller owns the entry */
 };
 
-/* A window that is open and empty; it owns only its ring, which grows on use. */
+/* A window that is open and empty; it owns only its ring, which grows on use. It is not to be
+ * moved: a few ids need no memory, so that whoever has none for more has some to wait for. */
 void inflight_init(struct inflight *inflight);
 void inflight_clear(struct inflight *inflight); /* frees the ring, not the entries */
 

@@ -46,16 +46,18 @@ void outgoing_free(struct broker *broker, struct outgoing *o)
     broker->free_outgoing_count++;
 }
 
-bool outbox_reserve(struct broker *broker, size_t count)
+bool outbox_provide(struct broker *broker, struct message *m, size_t copies)
 {
-    while (broker->free_outgoing_count < count) {
+    while (broker->free_outgoing_count < copies) {
         struct outgoing *o = calloc(1, sizeof *o);
         if (!o)
             return false;
         list_append(&broker->free_outgoing, &o->link);
         broker->free_outgoing_count++;
     }
-    return true;
+    struct message *held = message_hold(m);
+    message_unref(held); /* a borrowed one keeps its copy until message_end */
+    return held != NULL;
 }
 
 /* All identifiers of a delivery; without memory the first one, which is better than no message. */
@@ -117,29 +119,36 @@ struct outbox *outbox_of(struct session *session)
     return session->outbox = box;
 }
 
-bool outbox_is_open(const struct session *session)
+uint32_t outbox_open_for(const struct session *session)
 {
     const struct outbox *box = session->outbox;
-    return session->sink &&
-           (!box || (list_empty(&box->queue) && list_empty(&box->resend) &&
-                     box->paged.messages == 0 && box->outstanding < session_window(session)));
+    if (!session->sink)
+        return 0;
+    uint32_t window = session_window(session);
+    if (!box)
+        return window;
+    bool behind = !list_empty(&box->queue) || !list_empty(&box->resend) || box->paged.messages;
+    return behind || box->outstanding >= window ? 0 : window - box->outstanding;
 }
 
-/* Whether a message of that size may join those that wait. A queue takes at least one, however
- * large. */
-static bool fits(const struct broker *broker, struct backlog waiting, size_t size)
+bool outbox_is_open(const struct session *session)
+{
+    return outbox_open_for(session) > 0;
+}
+
+/* Whether so many messages of that size may join those that wait. A queue takes at least one,
+ * however large. */
+static bool fits(const struct broker *broker, struct backlog waiting, size_t size, uint32_t copies)
 {
     const struct broker_limits *limits = broker->limits;
-    if (broker->stats.queued_bytes + size > limits->queued_total)
-        return false;
-    if (waiting.messages == 0)
-        return limits->queued_messages > 0;
-    return waiting.messages < limits->queued_messages &&
-           waiting.bytes + size <= limits->queued_bytes;
+    size_t bytes = waiting.messages ? size * copies : size * (copies - 1);
+    return broker->stats.queued_bytes + size * copies <= limits->queued_total &&
+           waiting.messages + copies <= limits->queued_messages &&
+           (bytes == 0 || waiting.bytes + bytes <= limits->queued_bytes);
 }
 
-/* Whether it fits once all QoS 0 has given way. */
-static bool could_fit(const struct session *session, size_t size)
+/* Whether they fit once all QoS 0 has given way. */
+static bool could_fit(const struct session *session, size_t size, uint32_t copies)
 {
     const struct outbox *box = session->outbox;
     struct backlog waiting = {0};
@@ -147,12 +156,13 @@ static bool could_fit(const struct session *session, size_t size)
         waiting.messages = box->queued.messages - box->queued_qos0.messages;
         waiting.bytes = box->queued.bytes - box->queued_qos0.bytes;
     }
-    return fits(session->broker, waiting, size);
+    return fits(session->broker, waiting, size, copies);
 }
 
-bool outbox_has_room(const struct session *session, size_t size)
+bool outbox_has_room(const struct session *session, size_t size, uint32_t copies)
 {
-    return outbox_is_open(session) || could_fit(session, size);
+    uint32_t open = outbox_open_for(session);
+    return open >= copies || could_fit(session, size, copies - open);
 }
 
 /* ---- the queues ---- */
@@ -210,28 +220,14 @@ static void drop(struct session *session, struct outgoing *o, enum drop_reason r
 static bool make_room(struct session *session, size_t size)
 {
     struct outbox *box = session->outbox;
-    if (!could_fit(session, size))
+    if (!could_fit(session, size, 1))
         return false;
-    while (box && !fits(session->broker, box->queued, size)) {
+    while (box && !fits(session->broker, box->queued, size, 1)) {
         struct outgoing *oldest = list_item(box->queue_qos0.next, struct outgoing, link);
         outbox_leave(session, oldest, true);
         drop(session, oldest, DROP_QUEUE_FULL);
     }
     return true;
-}
-
-static void enqueue(struct session *session, const struct delivery *d, struct share *share)
-{
-    struct stats *stats = &session->broker->stats;
-    if (!make_room(session, message_size(d->message))) {
-        stats->dropped[DROP_QUEUE_FULL]++;
-        return;
-    }
-    struct outgoing *o = outbox_of(session) ? outgoing_of(session->broker, d, share) : NULL;
-    if (o)
-        queue(session, o);
-    else
-        stats->dropped[DROP_NO_MEMORY]++;
 }
 
 /* ---- sending ---- */
@@ -421,34 +417,68 @@ bool session_has_waiting(const struct session *session)
                                        !list_empty(&box->queue_qos0)));
 }
 
+/* A kept copy for that session; without memory for it, that is counted. */
+static struct outgoing *kept(struct session *session, const struct delivery *d, struct share *share)
+{
+    struct outgoing *o = outbox_of(session) ? outgoing_of(session->broker, d, share) : NULL;
+    session->broker->stats.dropped[DROP_NO_MEMORY] += o == NULL;
+    return o;
+}
+
 bool outbox_try(struct session *session, const struct delivery *d, struct share *share)
 {
     if (d->qos == 0)
         return session->sink && hand_over(session, d) != SINK_FULL;
     if (!outbox_is_open(session))
         return false;
-    struct outgoing *o = outbox_of(session) ? outgoing_of(session->broker, d, share) : NULL;
-    if (!o) {
-        session->broker->stats.dropped[DROP_NO_MEMORY]++;
+    struct outgoing *o = kept(session, d, share);
+    if (!o)
         return true;
-    }
     enum attempt outcome = attempt(session, o);
     settle(session, o, outcome); /* LATER: the try is over */
     return outcome != LATER;
 }
 
-void outbox_offer(struct session *session, const struct delivery *d, struct share *share)
+static void offer_kept(struct session *session, const struct delivery *d, struct share *share,
+                       bool sure)
+{
+    size_t size = message_size(d->message);
+    bool open = d->qos && outbox_is_open(session);
+    if (!open && !make_room(session, size) && !sure) {
+        session->broker->stats.dropped[DROP_QUEUE_FULL]++;
+        return;
+    }
+    struct outgoing *o = kept(session, d, share);
+    if (!o)
+        return;
+    enum attempt outcome = open ? attempt(session, o) : LATER;
+    if (outcome != LATER)
+        settle(session, o, outcome);
+    else if (open && !make_room(session, size) && !sure)
+        drop(session, o, DROP_QUEUE_FULL);
+    else
+        queue(session, o);
+}
+
+static void offer_qos0(struct session *session, const struct delivery *d)
 {
     const struct outbox *box = session->outbox;
-    bool behind = d->qos == 0 && box && !list_empty(&box->queue_qos0);
-    if (!behind && outbox_try(session, d, share))
+    bool behind = box && !list_empty(&box->queue_qos0);
+    if (!behind && outbox_try(session, d, NULL))
         return;
     bool away = !session->sink || session->asleep;
-    bool may_wait = d->qos || (session->broker->limits->queue_qos0_offline && (behind || away));
-    if (may_wait)
-        enqueue(session, d, share);
+    if (session->broker->limits->queue_qos0_offline && (behind || away))
+        offer_kept(session, d, NULL, false);
     else
         session->broker->stats.dropped[away ? DROP_OFFLINE : DROP_SLOW]++;
+}
+
+void outbox_offer(struct session *session, const struct delivery *d, struct share *share, bool sure)
+{
+    if (d->qos)
+        offer_kept(session, d, share, sure);
+    else
+        offer_qos0(session, d);
 }
 
 /* ---- answers ---- */

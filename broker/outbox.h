@@ -67,6 +67,7 @@ struct outbox {
     struct list queue;            /* QoS 1 and 2, oldest first */
     struct list queue_qos0;       /* apart: it needs no window, and gives way when room is short */
     struct paged paged;           /* behind the queue, in the store only */
+    struct ghost *ghost;          /* paging.c: what is left if it ends with those; owned, or NULL */
     struct list tail;             /* behind that */
     struct list pageable;         /* in durable.pageable while something of it may be let go */
     bool unread;                  /* the store could not: it is asked again in a moment */
@@ -84,15 +85,21 @@ struct outbox {
 
 struct session;
 
-/* Whether one more message of that size and QoS 1 or 2 would be sent or queued, not refused. */
-bool outbox_has_room(const struct session *session, size_t message_size);
+/* Whether so many more messages (1 at least) of that size and QoS 1 or 2 would be sent or queued,
+ * not refused. */
+bool outbox_has_room(const struct session *session, size_t message_size, uint32_t copies);
 
-/* Whether it could be sent at once: connected, nothing before it, window open. */
+/* How many could be sent at once, and whether one could: connected, nothing before it, window open.
+ */
+uint32_t outbox_open_for(const struct session *session);
 bool outbox_is_open(const struct session *session);
 
 /* Delivers or queues one message for the session; drops and counts it when it can do neither.
- * `share` is where it came from, or NULL. The delivery's packet_id is ignored. */
-void outbox_offer(struct session *session, const struct delivery *delivery, struct share *share);
+ * `share` is where it came from, or NULL. The delivery's packet_id is ignored. `sure`: it has been
+ * accepted, on the word of outbox_has_room, and is kept even if a sink that is full all of a sudden
+ * makes the queue a little longer than its limit. */
+void outbox_offer(struct session *session, const struct delivery *delivery, struct share *share,
+                  bool sure);
 
 /* Delivers it at once or not at all, for those who can wait or go elsewhere. False: not now, and
  * nothing has happened. */
@@ -103,8 +110,9 @@ void outbox_detach(struct session *session);
 
 /* Gives to other members of its share what may go there: all that was not sent, and QoS 1 that was
  * sent on an earlier connection and not answered; QoS 2 that was sent stays [MQTT-4.8.2-5]. What
- * nobody else can take stays as it is. `only` NULL: of all shares. */
-void outbox_hand_on(struct session *session, const struct share *only, bool online_only);
+ * nobody else can take stays as it is. `only` NULL: of all shares. False when something has stayed
+ * for want of memory alone. */
+bool outbox_hand_on(struct session *session, const struct share *only, bool online_only);
 
 /* Drops and counts what the session may not be sent any more, of what waits and of what was sent on
  * an earlier connection. */
@@ -123,9 +131,10 @@ struct outgoing *outbox_restore(struct session *session, const struct record_que
 void outbox_each(struct session *session,
                  void (*each)(struct session *session, struct outgoing *outgoing));
 
-/* Makes sure that so many messages can be kept without another allocation than the messages' own,
- * so that who publishes can be told in time that there is no memory. False: there is none. */
-bool outbox_reserve(struct broker *broker, size_t count);
+/* Makes sure that so many copies of the message can be kept, by sessions that have an outbox,
+ * without another allocation: so that who publishes can be told in time that there is no memory.
+ * False: there is none. */
+bool outbox_provide(struct broker *broker, struct message *message, size_t copies);
 
 /* Gives back one outgoing that is in no list. */
 void outgoing_free(struct broker *broker, struct outgoing *outgoing);

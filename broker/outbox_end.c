@@ -14,19 +14,22 @@ static bool may_go_elsewhere(const struct outgoing *o, const struct share *only)
 }
 
 /* A share that had nobody for one message is not asked again: that keeps both the order and the
- * work small. */
-static void hand_on(struct session *session, struct list *from, bool queued,
+ * work small. False when it was for want of memory. */
+static bool hand_on(struct session *session, struct list *from, bool queued,
                     const struct share *only, bool online_only)
 {
     struct broker *broker = session->broker;
+    bool good = true;
     list_each(link, from)
     {
         struct outgoing *o = list_item(link, struct outgoing, link);
         if (!may_go_elsewhere(o, only) || o->share->refused == broker->hand_ons)
             continue;
         struct delivery d = {.message = o->message, .qos = o->message->qos};
-        if (!share_dispatch(o->share, &d, session, online_only)) {
+        enum dispatch outcome = share_dispatch(o->share, &d, session, online_only);
+        if (outcome != DISPATCH_GIVEN) {
             o->share->refused = broker->hand_ons;
+            good = good && outcome != DISPATCH_NO_MEMORY;
             continue;
         }
         outbox_leave(session, o, queued);
@@ -35,19 +38,22 @@ static void hand_on(struct session *session, struct list *from, bool queued,
         durable_moves(broker, o);
         outgoing_free(broker, o);
     }
+    return good;
 }
 
-void outbox_hand_on(struct session *session, const struct share *only, bool online_only)
+bool outbox_hand_on(struct session *session, const struct share *only, bool online_only)
 {
     struct outbox *box = session->outbox;
+    bool good = true;
     if (!box)
-        return;
+        return true;
     session->broker->hand_ons++;
-    hand_on(session, &box->resend, false, only, online_only);
-    hand_on(session, &box->queue, true, only, online_only);
-    hand_on(session, &box->tail, true, only, online_only);
-    hand_on(session, &box->queue_qos0, true, only, online_only);
+    good &= hand_on(session, &box->resend, false, only, online_only);
+    good &= hand_on(session, &box->queue, true, only, online_only);
+    good &= hand_on(session, &box->tail, true, only, online_only);
+    good &= hand_on(session, &box->queue_qos0, true, only, online_only);
     outbox_trim(session);
+    return good;
 }
 
 /* ---- less is allowed than before ---- */

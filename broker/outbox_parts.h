@@ -1,5 +1,5 @@
 /* outbox_parts: what the files of the outbox know of each other. For outbox.c, outbox_end.c and
- * paging.c only. */
+ * paging.c, share.c and walk.c only. */
 #ifndef SIOTD_BROKER_OUTBOX_PARTS_H
 #define SIOTD_BROKER_OUTBOX_PARTS_H
 

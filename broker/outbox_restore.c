@@ -2,6 +2,7 @@
 #include "broker/core.h"
 #include "broker/outbox_parts.h"
 #include "broker/record.h"
+#include <errno.h>
 #include <stdlib.h>
 
 static struct share *share_of(struct session *session, const struct record_queued *record)
@@ -28,23 +29,31 @@ static bool restore_identifiers(struct outgoing *o, const struct record_queued *
     return true;
 }
 
+/* While the daemon starts it is not to go on without this; later it is read again. */
+static struct outgoing *no_memory(const struct session *session)
+{
+    session->broker->durable.incomplete = true;
+    return NULL;
+}
+
 struct outgoing *outbox_restore(struct session *session, const struct record_queued *record,
                                 struct message *message)
 {
     struct outbox *box = outbox_of(session);
     struct outgoing *o = box ? outgoing_new(session->broker) : NULL;
     if (!o)
-        return NULL;
+        return no_memory(session);
     list_init(&o->link);
     o->recorded_ms = o->batch = 0;
     o->seq = 0;
     o->qos = o->entry.qos = record->qos;
     o->retain = record->retain;
-    if (!restore_identifiers(o, record) ||
-        (record->packet_id && inflight_reclaim(&box->ids, &o->entry, record->packet_id) != 0 &&
-         record->released)) {
+    int failed = restore_identifiers(o, record) ? 0 : -ENOMEM;
+    if (!failed && record->packet_id)
+        failed = inflight_reclaim(&box->ids, &o->entry, record->packet_id);
+    if (failed == -ENOMEM || (failed && record->released)) {
         outgoing_free(session->broker, o);
-        return NULL;
+        return failed == -ENOMEM ? no_memory(session) : NULL;
     }
     struct share *share = share_of(session, record);
     o->share = share ? share_ref(share) : NULL;

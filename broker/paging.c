@@ -53,6 +53,14 @@ static bool is_committed(const struct durable *d, const struct outgoing *o)
            d->state != DURABLE_FAILED;
 }
 
+/* Whoever has rows that are paged has the memory for a ghost. */
+static bool may_page(struct outbox *box)
+{
+    if (!box->ghost)
+        box->ghost = malloc(sizeof *box->ghost);
+    return box->ghost != NULL;
+}
+
 /* Forgets one whose row is committed, but not that it waits. */
 static void let_go(struct session *session, struct outgoing *o)
 {
@@ -106,7 +114,7 @@ static bool page_out(struct session *session)
         cut(box, session->sink ? FRONT : 0);
     while (is_short(session->broker) && (link = list_first(&box->tail)) != NULL) {
         struct outgoing *o = list_item(link, struct outgoing, link);
-        if (!is_committed(d, o))
+        if (!is_committed(d, o) || !may_page(box))
             break;
         let_go(session, o);
     }
@@ -274,12 +282,11 @@ void paging_retry(struct broker *broker)
 
 bool paging_haunt(struct session *session)
 {
-    const struct outbox *box = session->outbox;
+    struct outbox *box = session->outbox;
     if (!box || box->paged.messages == 0)
         return false;
-    struct ghost *ghost = malloc(sizeof *ghost);
-    if (!ghost)
-        return false;
+    struct ghost *ghost = box->ghost;
+    box->ghost = NULL;
     *ghost = (struct ghost){.number = session->number,
                             .from = box->paged.from,
                             .to = box->paged.to,
@@ -290,8 +297,11 @@ bool paging_haunt(struct session *session)
 
 void paging_forget(struct session *session, enum drop_reason reason)
 {
-    session->broker->stats.dropped[reason] += session->outbox->paged.messages;
+    struct outbox *box = session->outbox;
+    session->broker->stats.dropped[reason] += box->paged.messages;
     count_lost(session);
+    free(box->ghost);
+    box->ghost = NULL;
 }
 
 void paging_ask(struct broker *broker)
@@ -305,7 +315,8 @@ void paging_ask(struct broker *broker)
     d->store->verbs->fetch(d->store, ghost->number, ghost->from, MOST_ROWS);
 }
 
-/* Gives to another member of its share what a ghost has left, if it may go there. */
+/* Gives to another member of its share what a ghost has left, if it may go there. False when there
+ * is no memory for that. */
 static bool inherit(struct broker *broker, const struct fetched *row,
                     const struct record_queued *record)
 {
@@ -314,21 +325,25 @@ static bool inherit(struct broker *broker, const struct fetched *row,
     bool sent_qos2 = record->packet_id && record->qos == 2;
     struct stored_message *stored;
     if (!share || sent_qos2)
-        return false;
+        return true;
     struct message *m = bring_back(&broker->durable, row, &stored);
     if (!m)
         return false;
     const struct delivery d = {.message = m, .qos = m->qos};
-    bool given = share_dispatch(share, &d, NULL, false);
+    enum dispatch outcome = share_dispatch(share, &d, NULL, false);
     message_unref(m);
-    return given;
+    if (outcome == DISPATCH_GIVEN)
+        broker->durable.pull = true;
+    return outcome != DISPATCH_NO_MEMORY;
 }
 
 static bool clear_away(struct broker *broker, const struct ghost *ghost, const struct fetched *row)
 {
     struct record_queued record;
-    if (record_queued_decode(row->body, &record) && inherit(broker, row, &record))
-        broker->durable.pull = true;
+    if (!durable_rows_unqueue_room(&broker->durable)) /* first: what was given stays so */
+        return false;
+    if (record_queued_decode(row->body, &record) && !inherit(broker, row, &record))
+        return false;
     return durable_rows_unqueue(broker, ghost->number, row->number, row->message);
 }
 
@@ -339,8 +354,10 @@ static void clear_all_away(struct broker *broker, struct ghost *ghost, const str
     for (size_t i = 0; i < count && rows[i].number <= ghost->to; i++) {
         if (rows[i].number < ghost->from)
             continue; /* asked for while the session was there, and cleared away meanwhile */
-        if (!clear_away(broker, ghost, &rows[i]))
+        if (!clear_away(broker, ghost, &rows[i])) {
+            ghost->asked = ghost->unread = true; /* paging_retry asks again */
             return;
+        }
         ghost->from = rows[i].number + 1;
     }
     if (count && rows[count - 1].number < ghost->to)
@@ -398,7 +415,7 @@ bool paging_skip(struct session *session, const struct record_queued *record, ui
 {
     struct outbox *box = outbox_of(session);
     struct stats *stats = &session->broker->stats;
-    if (!box)
+    if (!box || !may_page(box))
         return false;
     if (box->paged.messages++ == 0)
         box->paged.from = number;

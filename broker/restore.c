@@ -4,7 +4,9 @@
  *   broker_restore, row after row -> sessions that are away, queues, values -> broker_restored
  *
  * Rows are believed to be what the core has written (the store has checked their sums), but not to
- * belong together: each that names something that is not there is refused, and so removed. */
+ * belong together: each that names something that is not there is refused, and so removed. That is
+ * right only while nothing is missing for want of memory: after that nothing is looked at any more,
+ * nothing is removed, and the daemon does not start. */
 #include "broker/durable_rows.h"
 #include "broker/note.h"
 #include "broker/paging.h"
@@ -25,6 +27,7 @@ struct counted {
 };
 
 struct restoring {
+    struct broker *broker;
     struct numbered *sessions; /* by rising number */
     size_t session_count, session_capacity;
     struct counted *messages; /* by rising number */
@@ -71,6 +74,13 @@ static struct counted *message_numbered(const struct restoring *r, uint64_t numb
 {
     size_t at = position(r->messages, r->message_count, sizeof *r->messages, number);
     return at < r->message_count && r->messages[at].number == number ? &r->messages[at] : NULL;
+}
+
+/* What restoring a row answers when there is no memory for it. */
+static bool no_memory(const struct restoring *r)
+{
+    r->broker->durable.incomplete = true;
+    return true;
 }
 
 static void seen(struct broker *broker, uint64_t number)
@@ -188,11 +198,13 @@ static bool restore_session(struct broker *broker, struct restoring *r, const st
     if (former)
         replace(r, former);
     if (!more((void **)&r->sessions, &r->session_capacity, r->session_count, sizeof *r->sessions))
-        return true;
+        return no_memory(r);
     struct session *session = session_new(broker, record.client_id);
     if (!session)
-        return true; /* it stays for a start with more room */
+        return no_memory(r);
     bool filled = fill(session, &record);
+    if (!filled)
+        (void)no_memory(r);
     session->number = kept->session;
     session->stored = true;
     if (!filled || record.over || (record.away_ms == 0 && record.expiry_s == 0)) {
@@ -218,6 +230,8 @@ static bool restore_subscription(const struct restoring *r, const struct kept *k
                                               .identifier = record.identifier,
                                               .retain_handling = 2};
     enum verdict verdict = subscription_restore(session, kept->key, &options);
+    if (verdict == VERDICT_NO_MEMORY)
+        return no_memory(r);
     return verdict != VERDICT_BAD_FILTER;
 }
 
@@ -226,8 +240,9 @@ static bool restore_inbound(const struct restoring *r, const struct kept *kept)
     struct session *session = session_numbered(r, kept->session);
     if (!session || kept->number == 0 || kept->number > UINT16_MAX)
         return false;
+    size_t before = session->inbound ? session->inbound->count : 0;
     session_restore_inbound(session, (uint16_t)kept->number);
-    return true;
+    return session->inbound && session->inbound->count > before ? true : no_memory(r);
 }
 
 /* ---- messages ---- */
@@ -269,26 +284,27 @@ static bool restore_stored(struct broker *broker, struct restoring *r, const str
         (r->message_count && kept->message <= r->messages[r->message_count - 1].number))
         return false;
     if (!more((void **)&r->messages, &r->message_capacity, r->message_count, sizeof *r->messages))
-        return true;
+        return no_memory(r);
     struct counted counted = {.number = kept->message};
     /* A value may be retained; what is only queued can be read again later. */
-    if (head.retain || r->bytes < broker->limits->queued_memory)
-        counted.message = restore_message(&head, kept->payload);
+    if ((head.retain || r->bytes < broker->limits->queued_memory) &&
+        !(counted.message = restore_message(&head, kept->payload)))
+        return no_memory(r);
     if (counted.message)
         r->bytes += outgoing_cost(message_size(counted.message));
     r->messages[r->message_count++] = counted;
     return true;
 }
 
-/* The message in memory, with what the store has of it. NULL when out of memory. */
+/* The message in memory, with what the store has of it. NULL when it is not in memory. */
 static struct stored_message *stored_counted(struct broker *broker, struct counted *counted)
 {
     struct message *m = counted->message;
     counted->rows++;
     if (!m)
         return NULL;
-    if (!m->kept)
-        (void)durable_remember(&broker->durable, counted->number, 0, m);
+    if (!m->kept && !durable_remember(&broker->durable, counted->number, 0, m))
+        broker->durable.incomplete = true;
     counted->used |= m->kept != NULL;
     return m->kept;
 }
@@ -305,8 +321,7 @@ static bool restore_queued(struct broker *broker, const struct restoring *r,
     bool paged = session->outbox && session->outbox->paged.messages;
     if (counted && (paged || !counted->message)) {
         counted->rows++;
-        (void)paging_skip(session, &record, kept->number);
-        return true;
+        return paging_skip(session, &record, kept->number) || session->outbox ? true : no_memory(r);
     }
     struct stored_message *stored = counted ? stored_counted(broker, counted) : NULL;
     if (counted && !stored)
@@ -355,7 +370,11 @@ static bool restore_note(struct broker *broker, const struct kept *kept)
     struct record_fired fired;
     if (kept->key.len && kept->key.at[0] == 0)
         return record_fired_decode(kept->body, &fired) && will_restore(broker, kept->key, &fired);
-    return note_restore(&broker->notes, kept->key, kept->body);
+    if (!note_restore(&broker->notes, kept->key, kept->body))
+        return false;
+    if (!map_find(&broker->notes, kept->key))
+        d->incomplete = true;
+    return true;
 }
 
 /* ---- all of it ---- */
@@ -396,9 +415,11 @@ static bool restore(struct broker *broker, const struct kept *kept)
 
 bool broker_restore(struct broker *broker, const struct kept *kept)
 {
+    if (!broker->restoring && (broker->restoring = calloc(1, sizeof *broker->restoring)))
+        broker->restoring->broker = broker;
     if (!broker->restoring)
-        broker->restoring = calloc(1, sizeof *broker->restoring);
-    return broker->restoring ? restore(broker, kept) : true;
+        broker->durable.incomplete = true;
+    return broker->durable.incomplete || restore(broker, kept);
 }
 
 void restoring_free(struct broker *broker)
@@ -421,12 +442,13 @@ static void number_messages(struct broker *broker, const struct restoring *r)
         const struct counted *counted = &r->messages[i];
         if (counted->used)
             counted->message->kept->rows = counted->rows;
-        else if (counted->rows > 1)
-            (void)durable_remember(&broker->durable, counted->number, counted->rows, NULL);
+        else if (counted->rows > 1 &&
+                 !durable_remember(&broker->durable, counted->number, counted->rows, NULL))
+            broker->durable.incomplete = true;
     }
 }
 
-void broker_restored(struct broker *broker)
+bool broker_restored(struct broker *broker)
 {
     struct restoring *r = broker->restoring;
     if (r)
@@ -441,4 +463,5 @@ void broker_restored(struct broker *broker)
         durable_session(session, false); /* the stamp may be that of the restart */
     }
     restoring_free(broker);
+    return !broker->durable.incomplete;
 }

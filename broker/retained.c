@@ -89,8 +89,10 @@ enum verdict retained_store(struct broker *broker, struct message *message)
 bool retained_restore(struct broker *broker, struct message *message)
 {
     struct tree_node *node = tree_make(&broker->retained.tree, message_topic(message));
+    if (!node)
+        broker->durable.incomplete = true;
     if (!node || node->value)
-        return false;
+        return !node;
     message->stored = ++broker->retained.stored;
     set_value(broker, node, message_hold(message));
     return true;

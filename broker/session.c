@@ -7,6 +7,8 @@
 #include "broker/core.h"
 #include <stdlib.h>
 
+enum { ENDING_MS = 1000 }; /* until one that there was no memory for ends after all */
+
 struct slice session_key(const void *item)
 {
     const struct session *session = item;
@@ -93,11 +95,13 @@ static void drop_subscriptions(struct session *session)
     session->subscription_count = 0;
 }
 
-/* Forgets what a session has accumulated, keeping the session itself. */
-static void wipe(struct session *session)
+/* Forgets what a session has accumulated, keeping the session itself. False when there is no memory
+ * for what others are to inherit: it keeps that. */
+static bool wipe(struct session *session)
 {
     outbox_detach(session); /* what is in flight may go to others as well [MQTT-4.8.2-5] */
-    outbox_hand_on(session, NULL, false);
+    if (!outbox_hand_on(session, NULL, false))
+        return false;
     durable_session_end(session);
     replay_free(session);
     drop_subscriptions(session);
@@ -106,6 +110,7 @@ static void wipe(struct session *session)
     session->inbound = NULL;
     free(session->note);
     session->note = NULL;
+    return true;
 }
 
 void session_free(struct session *session)
@@ -127,11 +132,22 @@ void session_free(struct session *session)
     free(session);
 }
 
+/* The rest of it waits for memory: nothing new joins that. */
+static void end_later(struct session *session)
+{
+    session->ending = true;
+    replay_free(session);
+    drop_subscriptions(session);
+    timer_set(session->broker->wheel, &session->timer, session->broker->mono_ms + ENDING_MS);
+}
+
 void session_end(struct session *session)
 {
     will_fire(session); /* at the latest when the session ends [MQTT-3.1.2-8] */
-    wipe(session);
-    session_free(session);
+    if (wipe(session))
+        session_free(session);
+    else
+        end_later(session);
 }
 
 /* ---- away ---- */
@@ -166,6 +182,10 @@ static void timer_fired(struct timer *timer)
     struct session *session = timer_owner(timer, struct session, timer);
     if (session->broker->mono_ms < session->broker->wheel->now_ms)
         session->broker->mono_ms = session->broker->wheel->now_ms;
+    if (session->ending) {
+        session_end(session);
+        return;
+    }
     if (session->broker->mono_ms >= ends_ms(session)) {
         session->broker->stats.clients_expired++;
         session_end(session);
@@ -282,13 +302,18 @@ enum verdict broker_connect(struct broker *broker, const struct connect_request 
         /* A session without expiry ends with its connection; a clean start ends any [MQTT-3.1.2-4].
          * A subscription under another mountpoint would be another topic: such a session starts
          * anew. */
-        bool ends = request->clean_start || (session->sink && session->expiry_s == 0) ||
+        bool ends = request->clean_start || session->ending ||
+                    (session->sink && session->expiry_s == 0) ||
                     strcmp(session->mountpoint, request->mountpoint) != 0;
         if (session->sink)
             take_over(session, !ends);
         if (ends) {
             will_fire(session);
-            wipe(session);
+            session->ending = false;
+            if (!wipe(session)) {
+                end_later(session);
+                return VERDICT_NO_MEMORY;
+            }
         }
         *present = !ends;
     }

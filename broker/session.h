@@ -40,6 +40,7 @@ struct session {
     uint16_t window;           /* the client's receive maximum */
     uint16_t inbound_maximum;  /* QoS 2 messages it may have open towards the core */
     uint16_t id_len;
+    bool ending;  /* it is over, but there was no memory for what others inherit: once more soon */
     bool stored;  /* the store has a row of it */
     bool stalled; /* the sink was full when it was last offered something */
     bool asleep;  /* and that because its client sleeps */
@@ -63,7 +64,7 @@ void session_set_timer(struct session *session);
 void session_expel(struct session *session, enum expel_reason reason);
 
 /* Ends it for good: subscriptions, queue and state go; its will fires. Not while a sink is bound.
- */
+ * Without memory for what others of its shares are to inherit, it stays for another second. */
 void session_end(struct session *session);
 
 /* The session as rules see it, made when first asked for; borrowed. NULL when out of memory. */

@@ -180,8 +180,10 @@ bool will_restore(struct broker *broker, struct slice key, const struct record_f
         will_free(will);
     identity_unref(identity);
     principal_unref(who);
-    if (!fired)
-        return true; /* it stays for a start with more memory */
+    if (!fired) {
+        broker->durable.incomplete = true;
+        return true;
+    }
     for (int i = 0; i < 8; i++)
         fired->note = fired->note << 8 | key.at[5 + i];
     broker->wills_bytes += fired_size(fired);

@@ -143,6 +143,7 @@ static void publish(struct scene *s, int qos, bool retain)
     if (!here(s, A))
         return;
     uint64_t before = copies(s), retained = stats(s)->retained_messages, expected = 0;
+    uint64_t lost = stats(s)->dropped[DROP_NO_MEMORY];
     for (int who = 0; who < CLIENTS; who++)
         expected += s->wide[who];
     expected += s->shared[B] || s->shared[C];
@@ -151,6 +152,8 @@ static void publish(struct scene *s, int qos, bool retain)
         assert_int_equal(verdict == VERDICT_OK, expected > 0 || (s->governed && verdict == 0));
         if (!s->governed)
             assert_int_equal(copies(s) - before, expected);
+        if (qos && !s->governed) /* whom it was acknowledged to must not find it lost */
+            assert_int_equal(stats(s)->dropped[DROP_NO_MEMORY], lost);
         if (retain)
             assert_int_equal(stats(s)->retained_messages, 1);
         return;
@@ -329,6 +332,79 @@ static void rules_that_cannot_be_read_let_nobody_do_more(void **state)
     sweep(true, 5);
 }
 
+/* Five wait for b. Its session ends, and c is to inherit them. */
+static bool bequeath(long n, long failures)
+{
+    struct world *w = world_new();
+    struct fake_client *a = client_new(), *b = client_new(), *c = client_new();
+    w->limits.inflight = 20;
+    client_connect(w, a, "a");
+    client_connect_persistent(w, b, "b");
+    client_connect_persistent(w, c, "c");
+    client_subscribe(w, b, "$share/group/t", 1);
+    client_leave(w, b);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(client_publish(w, a, "t", "payload", 1, false), VERDICT_OK);
+    client_subscribe(w, c, "$share/group/t", 1);
+    allocator.until = n;
+    allocator.failures = failures;
+    allocator.on = true;
+    broker_kick(w->broker, SLICE("b"), EXPEL_KICKED);
+    allocator.on = false;
+    world_pass(w, 1000);
+    assert_true(session_acknowledged(c->session, 1, ACK_PUBACK)); /* one may want a packet id */
+    assert_int_equal(c->count, 5);
+    assert_int_equal(stats_dropped(broker_stats(w->broker)), 0);
+    assert_int_equal(broker_stats(w->broker)->sessions, 2);
+    world_free(w);
+    free(a);
+    free(b);
+    free(c);
+    return allocator.until < 0;
+}
+
+static void what_is_left_to_others_waits_for_memory(void **state)
+{
+    (void)state;
+    for (long failures = 1; failures <= 1000; failures *= 10) {
+        long n = 0;
+        while (bequeath(n, failures))
+            n++;
+        assert_true(n >= 1);
+    }
+}
+
+/* b's session ends with its next connection, which has to come again. */
+static void a_clean_start_without_memory_loses_nothing_either(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct fake_client *a = client_new(), *b = client_new(), *c = client_new();
+    client_connect(w, a, "a");
+    client_connect_persistent(w, b, "b");
+    client_connect_persistent(w, c, "c");
+    client_subscribe(w, b, "$share/group/t", 1);
+    client_leave(w, b);
+    assert_int_equal(client_publish(w, a, "t", "payload", 1, false), VERDICT_OK);
+    client_subscribe(w, c, "$share/group/t", 1);
+    allocator.until = 1; /* the first is the identity's */
+    allocator.failures = 1000;
+    allocator.on = true;
+    assert_int_equal(client_connect_as(w, b, usual_request("b")), VERDICT_NO_MEMORY);
+    allocator.on = false;
+    assert_int_equal(c->count, 0);
+    client_connect(w, b, "b");
+    assert_false(b->present);
+    assert_int_equal(c->count, 1);
+    assert_int_equal(stats_dropped(broker_stats(w->broker)), 0);
+    world_pass(w, 2000);
+    assert_int_equal(b->expelled, 0);
+    world_free(w);
+    free(a);
+    free(b);
+    free(c);
+}
+
 static void a_core_that_cannot_be_made_is_none(void **state)
 {
     (void)state;
@@ -352,6 +428,8 @@ int main(void)
         cmocka_unit_test(a_few_failing_in_a_row_do_no_harm),
         cmocka_unit_test(no_memory_from_some_point_on_does_no_harm),
         cmocka_unit_test(rules_that_cannot_be_read_let_nobody_do_more),
+        cmocka_unit_test(what_is_left_to_others_waits_for_memory),
+        cmocka_unit_test(a_clean_start_without_memory_loses_nothing_either),
         cmocka_unit_test(a_core_that_cannot_be_made_is_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

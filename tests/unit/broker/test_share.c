@@ -313,6 +313,67 @@ static void only_when_no_queue_can_take_it_is_it_refused(void **state)
     assert_int_equal(s->stats->dropped[DROP_QUEUE_FULL], 1);
 }
 
+static void a_member_that_gets_it_twice_has_room_for_both_or_it_is_refused(void **state)
+{
+    struct scene *s = *state;
+    s->w->limits.queued_messages = 3;
+    join(s, 1, "$share/g/t", 1);
+    join(s, 1, "$share/h/t", 1);
+    join(s, 1, "t", 1);
+    client_vanish(s->w, s->m[0]);
+    assert_int_equal(publish(s, "x", 1), VERDICT_OK);
+    assert_int_equal(s->stats->queued_messages, 3);
+    client_connect_persistent(s->w, s->m[0], name(0));
+    for (uint16_t id = 1; id <= 3; id++)
+        assert_true(session_acknowledged(s->m[0]->session, id, ACK_PUBACK));
+    client_vanish(s->w, s->m[0]);
+    s->w->limits.queued_messages = 2;
+    assert_int_equal(publish(s, "x", 1), VERDICT_QUOTA);
+    assert_int_equal(s->stats->queued_messages, 0);
+    client_subscribe(s->w, s->m[1], "$share/h/t", 1);
+    assert_int_equal(publish(s, "x", 1), VERDICT_OK); /* m1 takes the third */
+    assert_int_equal(s->m[1]->count, 1);
+    assert_int_equal(s->stats->queued_messages, 2);
+    assert_int_equal(stats_dropped(s->stats), 0);
+}
+
+static void who_turns_out_to_be_full_keeps_what_nobody_else_can_take(void **state)
+{
+    struct scene *s = *state;
+    s->w->limits.queued_messages = 0;
+    join(s, 1, "$share/g/t", 1);
+    join(s, 1, "t", 1);
+    s->m[0]->full = true; /* nobody knows before it is asked */
+    assert_int_equal(publish(s, "x", 1), VERDICT_OK);
+    assert_int_equal(s->stats->queued_messages, 2);
+    assert_int_equal(stats_dropped(s->stats), 0);
+    assert_int_equal(publish(s, "x", 1), VERDICT_QUOTA);
+    s->m[0]->full = false;
+    session_pump(s->m[0]->session);
+    assert_int_equal(s->m[0]->count, 2);
+}
+
+static void who_may_not_read_it_does_not_make_it_refused(void **state)
+{
+    struct scene *s = *state;
+    join(s, 1, "$share/g/t", 1);
+    struct access *access = access_new();
+    const struct acl_rule rule = {.file = "test",
+                                  .line = 1,
+                                  .allow = true,
+                                  .rights = ACL_PUBLISH | ACL_SUBSCRIBE,
+                                  .topic = SLICE("#")};
+    char why[ACL_WHY_SIZE];
+    assert_true(acl_add(access->acl, &rule, why));
+    assert_true(acl_seal(access->acl));
+    access->governs = true;
+    broker_set_access(s->w->broker, access);
+    access_unref(access);
+    assert_int_equal(publish(s, "x", 1), VERDICT_OK);
+    assert_int_equal(s->m[0]->count, 0);
+    broker_set_access(s->w->broker, NULL);
+}
+
 static void members_that_want_qos_0_only_refuse_nothing(void **state)
 {
     struct scene *s = *state;
@@ -548,6 +609,9 @@ int main(void)
         T(qos_0_with_everybody_full_is_dropped_once),
         T(with_everybody_away_qos_1_waits_with_somebody),
         T(only_when_no_queue_can_take_it_is_it_refused),
+        T(a_member_that_gets_it_twice_has_room_for_both_or_it_is_refused),
+        T(who_turns_out_to_be_full_keeps_what_nobody_else_can_take),
+        T(who_may_not_read_it_does_not_make_it_refused),
         T(members_that_want_qos_0_only_refuse_nothing),
         T(what_waits_with_who_vanishes_goes_to_who_is_there),
         T(qos_2_that_was_sent_stays_where_it_is),
