@@ -98,6 +98,26 @@ enum departure { DEPART_CLEANLY, DEPART_WITH_WILL };
  * for its expiry, or ends. `session` must not be used afterwards. */
 void broker_disconnect(struct broker *broker, struct session *session, enum departure how);
 
+/* A client that sleeps is away for the transports and there for everybody else. broker_leave_asleep
+ * is broker_disconnect for one whose connection ends with the process: its will is not said before
+ * `until_ms` (wall clock), when it is taken to have left. session_await is the same for one that is
+ * away since the restart. */
+void broker_leave_asleep(struct broker *broker, struct session *session, int64_t until_ms);
+void session_await(struct session *session, int64_t until_ms);
+
+/* Binds the away session of that client id to `sink` as if its client had not been away: will,
+ * expiry and all else stay. Of the request only client id, identity, mountpoint and protocol count,
+ * and must be the session's. The caller goes on with session_resume. VERDICT_DENIED: there is none
+ * such, and nothing has changed. */
+enum verdict broker_rejoin(struct broker *broker, const struct connect_request *request,
+                           struct sink *sink, struct session **session);
+
+/* The session of that client id, here or away; NULL when there is none. */
+struct session *broker_find_session(const struct broker *broker, struct slice client_id);
+/* Calls `each` for every session of a protocol, in no order; none may begin or end meanwhile. */
+void broker_each_session(const struct broker *broker, const char *protocol,
+                         void (*each)(void *to, struct session *session), void *to);
+
 /* Changes how long the session outlives its connection [MQTT-3.14.2.2.2]. */
 void session_set_expiry(struct session *session, uint32_t expiry_s);
 
@@ -169,6 +189,11 @@ bool session_has_waiting(const struct session *session);
 /* The core keeps what must survive in `store` (borrowed; NULL: in memory only). Before the first
  * broker_restore and before the first session. */
 void broker_set_store(struct broker *broker, struct store *store);
+
+/* Whether something new can be kept: there is a store, and it has room. And whether that session
+ * is. */
+bool broker_can_keep(const struct broker *broker);
+bool session_is_kept(const struct session *session);
 
 /* Takes one row back, while the daemon starts: sessions first, then their subscriptions, messages,
  * queued rows, inbound ids, retained values, notes. False: the row makes no sense and is to be

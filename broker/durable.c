@@ -66,6 +66,11 @@ bool durable_is_full(const struct broker *broker)
     return d->state == DURABLE_STUCK || (d->store && d->store->full);
 }
 
+bool broker_can_keep(const struct broker *broker)
+{
+    return broker->durable.store && !durable_is_full(broker);
+}
+
 /* ---- promises ---- */
 
 /* The promise of what is recorded now. */
@@ -152,6 +157,11 @@ uint64_t durable_number(struct broker *broker)
 static bool is_on(const struct session *session)
 {
     return session->number && session->broker->durable.store;
+}
+
+bool session_is_kept(const struct session *session)
+{
+    return is_on(session);
 }
 
 void durable_session(struct session *session, bool hard)

@@ -219,6 +219,15 @@ void session_expel(struct session *session, enum expel_reason reason)
     sink->verbs->expel(sink, reason);
 }
 
+/* What a session does when its connection has ended and it goes on. */
+static void step_aside(struct session *session)
+{
+    if (session->replay)
+        list_remove(&session->replay->link);
+    outbox_detach(session);
+    outbox_hand_on(session, NULL, true);
+}
+
 void broker_disconnect(struct broker *broker, struct session *session, enum departure how)
 {
     session->sink = NULL;
@@ -235,12 +244,26 @@ void broker_disconnect(struct broker *broker, struct session *session, enum depa
     }
     if (session->will && session->will->delay_s == 0)
         will_fire(session);
-    if (session->replay)
-        list_remove(&session->replay->link);
-    outbox_detach(session);
-    outbox_hand_on(session, NULL, true);
+    step_aside(session);
     durable_session(session, false);
     session_set_timer(session);
+}
+
+void session_await(struct session *session, int64_t until_ms)
+{
+    const struct broker *broker = session->broker;
+    session->away_wall_ms = until_ms;
+    session->away_ms = (int64_t)broker->mono_ms + (until_ms - broker->wall_ms);
+    durable_session(session, false);
+    session_set_timer(session);
+}
+
+void broker_leave_asleep(struct broker *broker, struct session *session, int64_t until_ms)
+{
+    session->sink = NULL;
+    broker->stats.clients_connected--;
+    step_aside(session);
+    session_await(session, until_ms);
 }
 
 /* ---- connect ---- */
@@ -255,7 +278,8 @@ static void take_over(struct session *session, bool goes_on)
     outbox_detach(session);
 }
 
-static void bind(struct session *session, const struct connect_request *request, struct sink *sink)
+static void attach(struct session *session, const struct connect_request *request,
+                   struct sink *sink)
 {
     struct stats *stats = &session->broker->stats;
     struct identity *former = session->identity;
@@ -264,22 +288,27 @@ static void bind(struct session *session, const struct connect_request *request,
     principal_unref(session->principal); /* made anew for who it is now */
     session->principal = NULL;
     timer_cancel(session->broker->wheel, &session->timer);
-    will_free(session->will); /* resumed before the delay was over: not said [MQTT-3.1.3-9] */
-    session->will = request->will;
     session->sink = sink;
     session->mountpoint = request->mountpoint;
     session->protocol = request->protocol;
+    session->stalled = session->asleep = false;
+    if (++stats->clients_connected > stats->clients_maximum)
+        stats->clients_maximum = stats->clients_connected;
+}
+
+static void bind(struct session *session, const struct connect_request *request, struct sink *sink)
+{
+    attach(session, request, sink);
+    will_free(session->will); /* resumed before the delay was over: not said [MQTT-3.1.3-9] */
+    session->will = request->will;
     session->expiry_s = request->expiry_s;
     session->window = request->receive_maximum;
     session->inbound_maximum = request->inbound_maximum;
-    session->stalled = session->asleep = false;
     if (session->number || !session->expiry_s)
         durable_session(session, true);
     else
         (void)durable_adopt(session); /* it is new, and has nothing there might be no memory for */
-    stats->connects++;
-    if (++stats->clients_connected > stats->clients_maximum)
-        stats->clients_maximum = stats->clients_connected;
+    session->broker->stats.connects++;
 }
 
 enum verdict broker_connect(struct broker *broker, const struct connect_request *request,
@@ -321,6 +350,38 @@ enum verdict broker_connect(struct broker *broker, const struct connect_request 
     session_recheck(session); /* what it left behind may be more than it may have now */
     *result = session;
     return VERDICT_OK;
+}
+
+enum verdict broker_rejoin(struct broker *broker, const struct connect_request *request,
+                           struct sink *sink, struct session **result)
+{
+    struct session *session = map_find(&broker->sessions, request->client_id);
+    durable_begin(&broker->durable);
+    if (!session || session->sink || strcmp(session->protocol, request->protocol) != 0 ||
+        strcmp(session->mountpoint, request->mountpoint) != 0 ||
+        !authorise_connect(&broker->authority, request->identity, request->client_id, NULL) ||
+        !authorise_takeover(request->identity, session->identity))
+        return VERDICT_DENIED;
+    attach(session, request, sink);
+    durable_session(session, false);
+    session_recheck(session);
+    *result = session;
+    return VERDICT_OK;
+}
+
+struct session *broker_find_session(const struct broker *broker, struct slice client_id)
+{
+    return map_find(&broker->sessions, client_id);
+}
+
+void broker_each_session(const struct broker *broker, const char *protocol,
+                         void (*each)(void *to, struct session *session), void *to)
+{
+    size_t position = 0;
+    struct session *session;
+    while ((session = map_next(&broker->sessions, &position)) != NULL)
+        if (strcmp(session->protocol, protocol) == 0)
+            each(to, session);
 }
 
 bool broker_kick(struct broker *broker, struct slice client_id, enum expel_reason reason)

@@ -285,8 +285,10 @@ enum daemon_status daemon_start(struct daemon *daemon, const char *path, bool ve
     status = open_store(daemon);
     if (status == DAEMON_OK)
         status = open_listeners(daemon);
-    if (status == DAEMON_OK)
+    if (status == DAEMON_OK) {
+        modules_recall(daemon->broker, daemon->loop);
         announce(daemon);
+    }
     loop_leave(daemon->loop);
     return status;
 }

@@ -60,6 +60,13 @@ const struct config_schema *modules_schema(void)
     return &schema;
 }
 
+void modules_recall(struct broker *broker, struct loop *loop)
+{
+    for (size_t i = 0; i < PROTOCOLS; i++)
+        if (protocols[i]->recall)
+            protocols[i]->recall(broker, loop);
+}
+
 const struct protocol *modules_protocol(const char *name)
 {
     for (size_t i = 0; i < PROTOCOLS; i++)

@@ -12,4 +12,8 @@ const struct config_schema *modules_schema(void);
 /* The protocol of that name, or NULL. */
 const struct protocol *modules_protocol(const char *name);
 
+/* What each protocol remembers of peers from before the start comes back; once, when all listeners
+ * are open. */
+void modules_recall(struct broker *broker, struct loop *loop);
+
 #endif

@@ -10,7 +10,9 @@
 #include "config/option.h"
 #include <sys/types.h>
 
+struct broker;
 struct identity;
+struct loop;
 struct peer;
 
 /* What kind of transport a protocol can live on; the config refuses a mismatch. */
@@ -27,7 +29,8 @@ struct protocol {
     /* The module's section of the configuration; NULL without one. */
     const struct option_table *options;
 
-    /* None of these may block. All run on the loop's thread. None is called after close. */
+    /* None of these may block. All run on the loop's thread. But for recall, each is about one peer
+     * and none is called after close. */
 
     /* A peer has arrived. Returns 0, or -errno: the peer is then closed (close is called). */
     int (*open)(struct peer *peer, void *state);
@@ -49,6 +52,11 @@ struct protocol {
 
     /* The deadline set by peer_deadline has passed; it is no longer set. */
     void (*expired)(struct peer *peer, void *state);
+
+    /* The daemon has started: the core has its state back, all listeners are open, and nobody has
+     * been heard yet. What the protocol remembers of peers from before comes back (peer_recall asks
+     * for `loop`). May be NULL. */
+    void (*recall)(struct broker *broker, struct loop *loop);
 
     /* The daemon stops: say goodbye if the protocol has a word for it. The transport closes the
      * peer afterwards. May be NULL. */

@@ -6,6 +6,7 @@
 
 #include "protocols/mqtt_sn/clients.h"
 #include "protocols/mqtt_sn/packets.h"
+#include "protocols/mqtt_sn/sleepers.h"
 #include "protocols/mqtt_sn/traffic.h"
 
 #include <stdarg.h>
@@ -133,10 +134,9 @@ bool sn_connection_move(struct sn_connection *c, struct sn_visit *visit)
 }
 
 /* What belonged to the session goes with it. */
-static struct session *let_go(struct sn_connection *c, const char *why)
+static struct session *drop_session(struct sn_connection *c)
 {
     struct session *session = c->session;
-    char address[PEER_ADDRESS_SIZE];
     sn_clients_remove(c);
     sn_traffic_clear(c);
     sn_topics_free(c->topics);
@@ -146,6 +146,18 @@ static struct session *let_go(struct sn_connection *c, const char *why)
     c->session = NULL;
     c->subscribed = 0;
     c->fresh = false;
+    return session;
+}
+
+/* And the world hears of it. */
+static struct session *let_go(struct sn_connection *c, const char *why)
+{
+    char address[PEER_ADDRESS_SIZE];
+    bool slept = sn_is_sleeping(c);
+    sn_become(c, SN_CONNECTING);
+    if (slept)
+        sn_sleep_end(c);
+    struct session *session = drop_session(c);
     broker_client_event(c->gate->broker, session, false,
                         slice_of_str(peer_address(c->gate->peer, address)), why);
     return session;
@@ -156,7 +168,6 @@ void sn_connection_leave(struct sn_connection *c, enum departure how, const char
     if (!c->session)
         return;
     struct session *session = let_go(c, why);
-    sn_become(c, SN_CONNECTING);
     broker_disconnect(c->gate->broker, session, how);
 }
 
@@ -182,6 +193,12 @@ void sn_connection_dispossess(struct sn_connection *c, const char *why)
     sn_log(c, LOG_INFO, "closed: %s", why);
     (void)let_go(c, why);
     discard(c, why);
+}
+
+void sn_connection_leave_asleep(struct sn_connection *c, int64_t until_ms)
+{
+    broker_leave_asleep(c->gate->broker, drop_session(c), until_ms);
+    discard(c, "asleep");
 }
 
 void sn_lose(struct sn_connection *c, const char *why)

@@ -52,6 +52,11 @@ static inline bool sn_is_listening(const struct sn_connection *c)
     return c->state == SN_ACTIVE || c->state == SN_AWAKE;
 }
 
+static inline bool sn_is_sleeping(const struct sn_connection *c)
+{
+    return c->state == SN_ASLEEP || c->state == SN_AWAKE;
+}
+
 /* A connection for whoever has sent the datagram under way, in state connecting. NULL: out of
  * memory, or more clients behind one address than `nodes`. */
 struct sn_connection *sn_connection_new(struct sn_visit *visit);
@@ -75,6 +80,10 @@ static inline struct slice sn_node(const struct sn_connection *c)
 {
     return slice_of(c->node, c->node_len);
 }
+
+/* The process ends: takes a sleeping client from its session, which is kept and waits for it as if
+ * it were there. Frees the connection. */
+void sn_connection_leave_asleep(struct sn_connection *c, int64_t until_ms);
 
 /* Moves the client to where the datagram under way came from. False when that is behind another
  * mountpoint, or out of memory: nothing has changed. A gate that is left empty is closed. */

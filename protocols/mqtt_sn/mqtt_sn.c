@@ -11,6 +11,7 @@
 
 #include "protocols/mqtt_sn/decode.h"
 #include "protocols/mqtt_sn/packets.h"
+#include "protocols/mqtt_sn/sleepers.h"
 
 #include <stdio.h>
 
@@ -78,6 +79,7 @@ static void settle(const struct sn_visit *visit)
     if (!c)
         return;
     c->heard_ms = peer_now_ms(visit->gate->peer);
+    sn_sleep_goes_on(c);
     if (c->state == SN_AWAKE)
         sn_rest(c);
 }
@@ -102,6 +104,8 @@ static ssize_t receive(struct peer *peer, void *state, struct slice bytes)
         .node = frame.node,
     };
     broker_stats(gate->broker)->messages_received++;
+    if (!visit.client)
+        sn_sleepers_meet(&visit);
     take(&visit, &packet);
     settle(&visit);
     return (ssize_t)bytes.len;
@@ -133,7 +137,8 @@ static void expired(struct peer *peer, void *state)
     sn_gate_expired(state);
 }
 
-/* DISCONNECT tells a client to connect again (section 5.4.21); one that sleeps does not hear it. */
+/* DISCONNECT tells a client to connect again (section 5.4.21); one that sleeps does not hear it,
+ * and need not: siotd will know it. */
 static void stopping(struct peer *peer, void *state)
 {
     struct sn_gate *gate = state;
@@ -144,6 +149,8 @@ static void stopping(struct peer *peer, void *state)
         struct sn_packet packet = {.type = SN_DISCONNECT, .empty = true};
         if (sn_is_listening(c))
             sn_tell(c, &packet);
+        else if (c->state == SN_ASLEEP && session_is_kept(c->session))
+            sn_sleepers_leave(c);
     }
 }
 
@@ -167,6 +174,7 @@ const struct protocol mqtt_sn_protocol = {
     .receive = receive,
     .drained = drained,
     .expired = expired,
+    .recall = sn_sleepers_recall,
     .stopping = stopping,
     .close = close_gate,
 };

@@ -57,7 +57,7 @@ struct sn_topic *sn_row_of(struct sn_connection *c, struct slice name)
     if (!c->topics || !is_room(c))
         return NULL;
     topic = sn_topics_add(c->topics, name, is_predefined, &client);
-    if (topic && !c->clean) {
+    if (topic && (!c->clean || sn_is_sleeping(c))) {
         struct sn_memory memory;
         sn_recall(c->session, &memory);
         sn_remember(c, &memory); /* without memory for it the next connection gives other ids */

@@ -5,10 +5,12 @@
  *   PINGRESP--> asleep; CONNECT leads back to active from either
  *
  * For the core the client is there all the time; only its sink takes nothing while it sleeps, so
- * what comes is queued (and on disk before its publisher is told so, where there is a store). */
+ * what comes is queued (and on disk before its publisher is told so, where there is a store). That
+ * it sleeps outlives siotd: sleepers.c. */
 #include "protocols/mqtt_sn/packets.h"
 
 #include "protocols/mqtt_sn/clients.h"
+#include "protocols/mqtt_sn/sleepers.h"
 #include "protocols/mqtt_sn/traffic.h"
 
 static void set_silence(struct sn_connection *c, uint16_t seconds)
@@ -21,10 +23,11 @@ static void set_silence(struct sn_connection *c, uint16_t seconds)
 static void fall_asleep(struct sn_connection *c, uint16_t duration_s)
 {
     struct sn_packet answer = {.type = SN_DISCONNECT, .empty = true};
-    sn_tell(c, &answer);
     sn_traffic_pause(c);
     sn_become(c, SN_ASLEEP);
     set_silence(c, duration_s);
+    sn_sleep_begin(c);
+    sn_tell_after(c, &answer); /* which promises that it may sleep, whatever becomes of siotd */
 }
 
 /* Nobody who is not there is answered: what siotd answers with is DISCONNECT itself. */
@@ -78,6 +81,7 @@ void sn_stay_awake(struct sn_connection *c, uint16_t duration_s)
     c->keep_alive_s = duration_s && duration_s < most ? duration_s : (uint16_t)most;
     sn_become(c, SN_ACTIVE);
     set_silence(c, c->keep_alive_s);
+    sn_sleep_end(c);
     sn_welcome(c);
     sn_traffic_wake(c);
     session_pump(c->session);
@@ -89,14 +93,10 @@ void sn_stay_awake(struct sn_connection *c, uint16_t duration_s)
 static struct sn_connection *come_back(struct sn_visit *visit, struct slice client_id)
 {
     struct sn_connection *c = client_id.len ? sn_clients_find(client_id) : NULL;
-    const struct identity *proven = peer_identity(visit->gate->peer);
-    if (!c || c->state != SN_ASLEEP)
-        return NULL;
-    const struct identity *owner = session_identity(c->session);
-    bool same =
-        proven && !owner->anonymous && slice_equal(identity_name(proven), identity_name(owner));
-    bool trusted = !proven && owner->anonymous && sn_options_of(visit->gate)->rebind;
-    if ((!same && !trusted) || !sn_connection_move(c, visit))
+    if (!c)
+        return client_id.len ? sn_sleepers_wake(visit, client_id) : NULL;
+    if (c->state != SN_ASLEEP || !sn_sleeps_for(visit, session_identity(c->session)) ||
+        !sn_connection_move(c, visit))
         return NULL;
     if (!c->wrapped)
         peer_name(c->gate->peer, client_id);

@@ -101,16 +101,29 @@ struct sn_topic *sn_row_of(struct sn_connection *c, struct slice name);
 
 /* ---- what a session remembers (memory.c) ---- */
 
+/* Of a client that sleeps: all that a connection is beside its session. */
+struct sn_sleep {
+    int64_t until_ms; /* wall clock: when it is lost */
+    uint32_t silence_ms;
+    uint16_t keep_alive_s;
+    bool clean, wrapped;
+    bool verified;                         /* its address has been proven */
+    bool private;                          /* its address means nothing: it was on dtls */
+    struct slice listener, endpoint, node; /* where it was */
+    struct slice known;                    /* for sn_topics_read_known */
+};
+
 struct sn_memory {
-    bool has_will;
+    bool has_will, sleeps;
     uint8_t will_flags;
     struct slice will_topic, will_message;
+    struct sn_sleep sleep;
     struct slice topics; /* for sn_topics_read */
 };
 /* Reads what the session remembers; all empty when it remembers nothing. Borrowed from it. */
 void sn_recall(const struct session *session, struct sn_memory *memory);
-/* Remembers a will (or, without has_will, none) and the connection's topic ids. -ENOMEM: what was
- * remembered before. */
+/* Remembers a will (or, without has_will, none), the connection's topic ids and, where the session
+ * is kept on disk, that it sleeps. -ENOMEM: what was remembered before. */
 int sn_remember(struct sn_connection *c, const struct sn_memory *will);
 
 /* ---- wills (on_will.c) ---- */

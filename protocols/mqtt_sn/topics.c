@@ -132,3 +132,24 @@ bool sn_topics_read(struct sn_topics *topics, struct slice bytes)
     }
     return true;
 }
+
+size_t sn_topics_known_size(const struct sn_topics *topics)
+{
+    return topics ? (topics->count + 7) / 8 : 0;
+}
+
+void sn_topics_write_known(const struct sn_topics *topics, struct writer *w)
+{
+    for (uint32_t i = 0; topics && i < topics->count; i += 8) {
+        uint8_t bits = 0;
+        for (uint32_t j = i; j < i + 8 && j < topics->count; j++)
+            bits |= (uint8_t)(topics->ids[j]->known << (j - i));
+        writer_u8(w, bits);
+    }
+}
+
+void sn_topics_read_known(struct sn_topics *topics, struct slice bits)
+{
+    for (uint32_t i = 0; topics && i < topics->count && i / 8 < bits.len; i++)
+        topics->ids[i]->known = bits.at[i / 8] >> i % 8 & 1;
+}

@@ -47,4 +47,10 @@ size_t sn_topics_size(const struct sn_topics *topics);
 void sn_topics_write(const struct sn_topics *topics, struct writer *w);
 bool sn_topics_read(struct sn_topics *topics, struct slice bytes);
 
+/* Which of them the client knows: a bit for each, in the order of the ids; and back, for a table
+ * that has been read and nothing else. Fewer bits than ids leave the rest unknown. */
+size_t sn_topics_known_size(const struct sn_topics *topics);
+void sn_topics_write_known(const struct sn_topics *topics, struct writer *w);
+void sn_topics_read_known(struct sn_topics *topics, struct slice bits);
+
 #endif

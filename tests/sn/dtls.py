@@ -60,12 +60,14 @@ class Dtls(unittest.TestCase):
         with open(keys, "w", encoding="ascii") as file:
             file.writelines(f"{name}:{key}\n" for name, key in KEYS.items())
         os.chmod(keys, 0o600)
-        self.siotd = self.enter(process.Siotd(process.config(self.mqtt, rest="\n".join((
-            "auth:", "  acl:",
+        self.text = process.config(self.mqtt, rest="\n".join((
+            f"data_dir: {self.folder}/state", "auth:", "  acl:",
             '    - {allow: [all], user: dev, topics: ["dev/#"]}',
             '    - {allow: [all], anonymous: true, topics: ["#"]}'))) + "\n".join((
                 "  - name: sns", "    protocol: mqtt-sn", "    transport: dtls",
-                f"    bind: 127.0.0.1:{self.port}", "    tls:", f"      psk_file: {keys}", ""))))
+                f"    bind: 127.0.0.1:{self.port}", "    tls:", f"      psk_file: {keys}", ""))
+        self.siotd = process.Siotd(self.text)
+        self.addCleanup(lambda: self.siotd.__exit__(None, None, None))
 
     def enter(self, thing):
         value = thing.__enter__()
@@ -119,6 +121,28 @@ class Dtls(unittest.TestCase):
         again.puback(message)
         again.await_type("PINGRESP")
         self.siotd.await_log(r'"dev": woke at another address')
+
+    def test_a_kill_of_siotd_makes_no_difference_to_that(self):
+        device = self.device()
+        device.connect("dev", flags=0)
+        topic_id = device.subscribe("dev/down", 1)
+        device.sleep(60)
+        sender = self.device()
+        sender.connect("sender", flags=CLEAN)
+        self.assertEqual(sender.publish(sender.register("dev/down"), b"on", 1), 0)
+        self.siotd.process.kill()
+        self.siotd.wait()
+        self.siotd.__exit__(None, None, None)
+        self.siotd = process.Siotd(self.text)
+        thief = self.device("other")
+        thief.say("PINGREQ", b"dev")
+        thief.await_type("DISCONNECT")
+        again = self.device()
+        again.say("PINGREQ", b"dev")
+        message = again.await_type("PUBLISH")
+        self.assertEqual((message["topic_id"], message["text"]), (topic_id, b"on"))
+        again.puback(message)
+        again.await_type("PINGRESP")
 
     def test_nobody_takes_the_place_of_another_identity(self):
         device, thief = self.device(), self.device("other")
