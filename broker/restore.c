@@ -242,7 +242,7 @@ static bool restore_inbound(const struct restoring *r, const struct kept *kept)
         return false;
     size_t before = session->inbound ? session->inbound->count : 0;
     session_restore_inbound(session, (uint16_t)kept->number);
-    return session->inbound && session->inbound->count > before ? true : no_memory(r);
+    return (session->inbound && session->inbound->count > before) || no_memory(r);
 }
 
 /* ---- messages ---- */
@@ -321,7 +321,7 @@ static bool restore_queued(struct broker *broker, const struct restoring *r,
     bool paged = session->outbox && session->outbox->paged.messages;
     if (counted && (paged || !counted->message)) {
         counted->rows++;
-        return paging_skip(session, &record, kept->number) || session->outbox ? true : no_memory(r);
+        return paging_skip(session, &record, kept->number) || no_memory(r);
     }
     struct stored_message *stored = counted ? stored_counted(broker, counted) : NULL;
     if (counted && !stored)

@@ -135,7 +135,10 @@ static bool load(struct durability *durability)
         log_line(LOG_ERROR, "siotd", "data_dir: %s", why);
         return false;
     }
-    broker_restored(durability->broker);
+    if (!broker_restored(durability->broker)) {
+        log_line(LOG_ERROR, "siotd", "data_dir: no memory for what is kept there; nothing is lost");
+        return false;
+    }
     log_loaded(durability->store, began_ns);
     return true;
 }
