@@ -195,20 +195,6 @@ static void a_certificate_says_whose_it_is(void **unused)
     assert_int_equal(cert_identity(SLICE("nonsense"), TLS_IDENTITY_SAN, name), 0);
 }
 
-static int make_pki(void **unused)
-{
-    (void)unused;
-    pki_make();
-    return 0;
-}
-
-static int remove_pki(void **unused)
-{
-    (void)unused;
-    pki_remove();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -224,5 +210,5 @@ int main(void)
         cmocka_unit_test(a_mistake_in_one_line_refuses_the_file),
         cmocka_unit_test(a_certificate_says_whose_it_is),
     };
-    return cmocka_run_group_tests(tests, make_pki, remove_pki);
+    return cmocka_run_group_tests(tests, pki_setup, pki_teardown);
 }

@@ -513,20 +513,6 @@ static void a_handshake_that_hangs_ends(void **unused)
     }
 }
 
-static int make_pki(void **unused)
-{
-    (void)unused;
-    pki_make();
-    return 0;
-}
-
-static int remove_pki(void **unused)
-{
-    (void)unused;
-    pki_remove();
-    return 0;
-}
-
 int main(void)
 {
     hash_start(1);
@@ -550,5 +536,5 @@ int main(void)
         cmocka_unit_test(a_goodbye_is_heard_and_said),
         cmocka_unit_test(a_handshake_that_hangs_ends),
     };
-    return cmocka_run_group_tests(tests, make_pki, remove_pki);
+    return cmocka_run_group_tests(tests, pki_setup, pki_teardown);
 }

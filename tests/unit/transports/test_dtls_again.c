@@ -251,20 +251,6 @@ static void a_cookie_is_judged_without_wolfssl(void **unused)
     }
 }
 
-static int make_pki(void **unused)
-{
-    (void)unused;
-    pki_make();
-    return 0;
-}
-
-static int remove_pki(void **unused)
-{
-    (void)unused;
-    pki_remove();
-    return 0;
-}
-
 int main(void)
 {
     hash_start(1);
@@ -277,5 +263,5 @@ int main(void)
         cmocka_unit_test(whoever_starts_again_in_a_handshake_wins),
         cmocka_unit_test(a_cookie_is_judged_without_wolfssl),
     };
-    return cmocka_run_group_tests(tests, make_pki, remove_pki);
+    return cmocka_run_group_tests(tests, pki_setup, pki_teardown);
 }

@@ -16,18 +16,6 @@ struct client {
     int fd;
 };
 
-static void server(struct listener_settings *settings)
-{
-    settings->tls = (struct tls_settings){.certificate = pki_path("server.pem"),
-                                          .key = pki_path("server.key"),
-                                          .groups = (char *)"X25519MLKEM768,X25519,P-256",
-                                          .handshake_timeout = 10000,
-                                          .half_open = 100,
-                                          .ticket_lifetime = 3600000,
-                                          .mtu = 1232,
-                                          .connection_id = true};
-}
-
 static int take(WOLFSSL *ssl, char *to, int size, void *owner)
 {
     ssize_t got = recv(((struct client *)owner)->fd, to, (size_t)size, MSG_DONTWAIT);
@@ -87,7 +75,7 @@ static void content_passes_and_peers_move(void **unused)
     (void)unused;
     for (int i = 0; i < 2; i++) {
         struct client client;
-        pond_open(stack_find("dtls"), server);
+        pond_open(stack_find("dtls"), pki_server);
         client_begin(&client, versions[i]);
         client_shakes(&client);
         expect_echo(&client, "known");
@@ -116,7 +104,7 @@ static void a_goodbye_closes(void **unused)
     (void)unused;
     for (int i = 0; i < 2; i++) {
         struct client client;
-        pond_open(stack_find("dtls"), server);
+        pond_open(stack_find("dtls"), pki_server);
         client_begin(&client, versions[i]);
         client_shakes(&client);
         expect_echo(&client, "known");
@@ -132,7 +120,7 @@ static void an_address_that_is_used_again_begins_anew(void **unused)
     (void)unused;
     for (int i = 0; i < 2; i++) {
         struct client old, fresh;
-        pond_open(stack_find("dtls"), server);
+        pond_open(stack_find("dtls"), pki_server);
         client_begin(&old, versions[i]);
         client_shakes(&old);
         expect_echo(&old, "known");
@@ -149,20 +137,6 @@ static void an_address_that_is_used_again_begins_anew(void **unused)
     }
 }
 
-static int make_pki(void **unused)
-{
-    (void)unused;
-    pki_make();
-    return 0;
-}
-
-static int remove_pki(void **unused)
-{
-    (void)unused;
-    pki_remove();
-    return 0;
-}
-
 int main(void)
 {
     hash_start(1);
@@ -171,5 +145,5 @@ int main(void)
         cmocka_unit_test(a_goodbye_closes),
         cmocka_unit_test(an_address_that_is_used_again_begins_anew),
     };
-    return cmocka_run_group_tests(tests, make_pki, remove_pki);
+    return cmocka_run_group_tests(tests, pki_setup, pki_teardown);
 }

@@ -599,20 +599,6 @@ static void an_idle_peer_costs_little(void **unused)
     }
 }
 
-static int make_pki(void **unused)
-{
-    (void)unused;
-    pki_make();
-    return 0;
-}
-
-static int remove_pki(void **unused)
-{
-    (void)unused;
-    pki_remove();
-    return 0;
-}
-
 int main(void)
 {
     hash_start(1);
@@ -637,5 +623,5 @@ int main(void)
         cmocka_unit_test(without_connection_ids_nobody_moves),
         cmocka_unit_test(an_idle_peer_costs_little),
     };
-    return cmocka_run_group_tests(tests, make_pki, remove_pki);
+    return cmocka_run_group_tests(tests, pki_setup, pki_teardown);
 }

@@ -7,22 +7,153 @@
 #include "broker/auth.h"
 #include <stdio.h>
 
+static const int versions[] = {WOLFSSL_TLSV1_2, WOLFSSL_TLSV1_3};
+
+static void optional_server(struct listener_settings *settings)
+{
+    tls_mutual_server(settings);
+    settings->tls.client_certificate = TLS_CLIENT_OPTIONAL;
+}
+
+static void key_or_certificate_server(struct listener_settings *settings)
+{
+    tls_mutual_server(settings);
+    settings->tls.psk_file = pki_path("keys.psk");
+}
+
+static bool proves(const char *name)
+{
+    const struct identity *identity = peer_identity(stage.peers[stage.opened - 1]);
+    return identity && slice_equal(identity_name(identity), slice_of_str(name));
+}
+
+static void a_certificate_proves_a_name(void **unused)
+{
+    (void)unused;
+    tls_stage_open(tls_mutual_server);
+    for (int i = 0; i < 2; i++) {
+        struct tls_guest client;
+        tls_client_open(&client, versions[i]);
+        tls_client_certificate(&client, "client");
+        assert_true(tls_client_shake(&client));
+        tls_client_echo(&client, 10);
+        assert_true(proves("sensor-7"));
+        tls_client_close(&client);
+    }
+    assert_int_equal(tls_stage_counts().by_certificate, 2);
+    stage_close();
+}
+
+/* A ticket would let somebody in without the certificate being looked at again. */
+static void whoever_has_shown_a_certificate_shows_it_each_time(void **unused)
+{
+    (void)unused;
+    tls_stage_open(tls_mutual_server);
+    for (int i = 0; i < 2; i++) {
+        struct tls_guest client;
+        tls_client_open(&client, versions[i]);
+        tls_client_certificate(&client, "client");
+        assert_true(tls_client_shake(&client));
+        tls_client_echo(&client, 10);
+        WOLFSSL_SESSION *session = wolfSSL_get1_session(client.ssl);
+        tls_client_close(&client);
+        tls_client_open(&client, versions[i]);
+        wolfSSL_set_session(client.ssl, session);
+        assert_false(tls_client_shake(&client) && wolfSSL_session_reused(client.ssl));
+        tls_client_close(&client);
+        wolfSSL_SESSION_free(session);
+    }
+    assert_int_equal(tls_stage_counts().resumed, 0);
+    stage_close();
+}
+
+static void bad_certificates_are_refused(void **unused)
+{
+    (void)unused;
+    static const char *const names[] = {NULL, "expired", "foreign", "for-servers", "nameless"};
+    void (*const servers[])(struct listener_settings *) = {tls_mutual_server, optional_server,
+                                                           key_or_certificate_server};
+    for (int server = 0; server < 3; server++) {
+        tls_stage_open(servers[server]);
+        uint64_t refused = 0;
+        for (size_t n = 0; n < sizeof(names) / sizeof(names[0]); n++) {
+            for (int i = 0; i < 2; i++) {
+                struct tls_guest client;
+                tls_client_open(&client, versions[i]);
+                if (names[n])
+                    tls_client_certificate(&client, names[n]);
+                bool optional = servers[server] == optional_server && !names[n];
+                bool begun = tls_client_shake(&client);
+                if (begun && optional) {
+                    tls_client_echo(&client, 10);
+                    assert_null(peer_identity(stage.peers[stage.opened - 1]));
+                } else if (begun) {
+                    tls_client_await_end(&client);
+                }
+                refused += !optional;
+                tls_client_close(&client);
+                assert_int_equal(tls_stage_counts().failed[TLS_FAILED_CERTIFICATE], refused);
+                if (names[n] && strcmp(names[n], "expired") == 0)
+                    assert_non_null(strstr(stage.why, "certificate of CN=expired expired "));
+            }
+        }
+        assert_int_equal(stage.packets, tls_stage_counts().done);
+        stage_close();
+    }
+}
+
+static void a_key_proves_an_identity(void **unused)
+{
+    (void)unused;
+    tls_stage_open(tls_key_server);
+    for (int i = 0; i < 2; i++) {
+        struct tls_guest client;
+        tls_client_open(&client, versions[i]);
+        tls_client_key(&client, "sensor-1", pki_psk, sizeof(pki_psk));
+        assert_true(tls_client_shake(&client));
+        tls_client_echo(&client, 10);
+        assert_true(proves("sensor-1"));
+        tls_client_close(&client);
+    }
+    assert_int_equal(tls_stage_counts().by_key, 2);
+    stage_close();
+}
+
+static void nobody_learns_which_identities_exist(void **unused)
+{
+    (void)unused;
+    tls_stage_open(tls_key_server);
+    static const unsigned char wrong[16] = "sixteen is magic";
+    for (int i = 0; i < 2; i++) {
+        int alerts[2];
+        for (int known = 0; known < 2; known++) {
+            struct tls_guest client;
+            tls_client_open(&client, versions[i]);
+            tls_client_key(&client, known ? "sensor-1" : "sensor-2", wrong, sizeof(wrong));
+            assert_false(tls_client_shake(&client));
+            alerts[known] = client.alert;
+            tls_client_close(&client);
+        }
+        assert_true(alerts[0] >= 0);
+        assert_int_equal(alerts[0], alerts[1]);
+    }
+    assert_int_equal(tls_stage_counts().failed[TLS_FAILED_KEY], 4);
+    assert_int_equal(tls_stage_counts().done, 0);
+    stage_close();
+}
+
+/* ---- a name without its key ---- */
+
 static void server_with_both(struct listener_settings *settings)
 {
-    settings->tls = (struct tls_settings){.certificate = pki_path("server.pem"),
-                                          .key = pki_path("server.key"),
-                                          .psk_file = pki_path("keys.psk"),
-                                          .groups = (char *)"X25519,P-256",
-                                          .handshake_timeout = 10000,
-                                          .half_open = 100,
-                                          .ticket_lifetime = 3600000};
+    tls_key_server(settings);
+    settings->tls.groups = (char *)"X25519,P-256";
 }
 
 static void server_that_wants_either(struct listener_settings *settings)
 {
-    server_with_both(settings);
-    settings->tls.ca = pki_path("ca.pem");
-    settings->tls.client_certificate = TLS_CLIENT_REQUIRED;
+    key_or_certificate_server(settings);
+    settings->tls.groups = (char *)"X25519,P-256";
 }
 
 static const char *suite_name;
@@ -56,12 +187,12 @@ static void a_name_without_its_key_is_nobody(void **unused)
     (void)unused;
     for (size_t i = 0; i < 2; i++) {
         struct tls_guest client;
-        stage_open(stack_find("tls"), server_with_both);
+        tls_stage_open(server_with_both);
         open_claimant(&client, others[i]);
         assert_true(tls_client_shake(&client));
         tls_client_echo(&client, 10);
         assert_null(peer_identity(stage.peers[0]));
-        assert_int_equal(tls_counts(stage.listener).by_key, 0);
+        assert_int_equal(tls_stage_counts().by_key, 0);
         tls_client_close(&client);
         stage_close();
     }
@@ -72,12 +203,12 @@ static void a_name_without_its_key_is_not_let_in_for_a_certificate(void **unused
     (void)unused;
     for (size_t i = 0; i < 2; i++) {
         struct tls_guest client;
-        stage_open(stack_find("tls"), server_that_wants_either);
+        tls_stage_open(server_that_wants_either);
         open_claimant(&client, others[i]);
         /* The client thinks that it is through; the server does not. */
         if (tls_client_shake(&client))
             tls_client_await_end(&client);
-        assert_int_equal(tls_counts(stage.listener).done, 0);
+        assert_int_equal(tls_stage_counts().done, 0);
         tls_client_close(&client);
         stage_close();
     }
@@ -87,7 +218,7 @@ static void a_certificate_beats_a_name(void **unused)
 {
     (void)unused;
     struct tls_guest client;
-    stage_open(stack_find("tls"), server_that_wants_either);
+    tls_stage_open(server_that_wants_either);
     open_claimant(&client, others[0]);
     tls_client_certificate(&client, "client");
     assert_true(tls_client_shake(&client));
@@ -95,33 +226,24 @@ static void a_certificate_beats_a_name(void **unused)
     const struct identity *identity = peer_identity(stage.peers[0]);
     assert_non_null(identity);
     assert_false(slice_equal(identity_name(identity), SLICE("sensor-1")));
-    assert_int_equal(tls_counts(stage.listener).by_certificate, 1);
-    assert_int_equal(tls_counts(stage.listener).by_key, 0);
+    assert_int_equal(tls_stage_counts().by_certificate, 1);
+    assert_int_equal(tls_stage_counts().by_key, 0);
     tls_client_close(&client);
     stage_close();
-}
-
-static int make_pki(void **unused)
-{
-    (void)unused;
-    pki_make();
-    return 0;
-}
-
-static int remove_pki(void **unused)
-{
-    (void)unused;
-    pki_remove();
-    return 0;
 }
 
 int main(void)
 {
     hash_start(1);
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_certificate_proves_a_name),
+        cmocka_unit_test(whoever_has_shown_a_certificate_shows_it_each_time),
+        cmocka_unit_test(bad_certificates_are_refused),
+        cmocka_unit_test(a_key_proves_an_identity),
+        cmocka_unit_test(nobody_learns_which_identities_exist),
         cmocka_unit_test(a_name_without_its_key_is_nobody),
         cmocka_unit_test(a_name_without_its_key_is_not_let_in_for_a_certificate),
         cmocka_unit_test(a_certificate_beats_a_name),
     };
-    return cmocka_run_group_tests(tests, make_pki, remove_pki);
+    return cmocka_run_group_tests(tests, pki_setup, pki_teardown);
 }

@@ -9,6 +9,29 @@ static char psk_identity[160];
 static unsigned char psk_key[64];
 static unsigned psk_len;
 
+void tls_stage_open(void (*change)(struct listener_settings *settings))
+{
+    stage_open(stack_find("tls"), change);
+}
+
+struct tls_counts tls_stage_counts(void)
+{
+    return tls_counts(stage.listener);
+}
+
+void tls_mutual_server(struct listener_settings *settings)
+{
+    pki_server(settings);
+    settings->tls.ca = pki_path("ca.pem");
+    settings->tls.client_certificate = TLS_CLIENT_REQUIRED;
+}
+
+void tls_key_server(struct listener_settings *settings)
+{
+    pki_server(settings);
+    settings->tls.psk_file = pki_path("keys.psk");
+}
+
 void tls_client_open(struct tls_guest *client, int version)
 {
     memset(client, 0, sizeof(*client));

@@ -15,6 +15,14 @@ struct tls_guest {
     int alert; /* the last one that was received; -1 */
 };
 
+/* A stage on TLS, and what its listener has counted. */
+void tls_stage_open(void (*change)(struct listener_settings *settings));
+struct tls_counts tls_stage_counts(void);
+
+/* Besides pki_server: one that demands a certificate, and one that takes the keys of keys.psk. */
+void tls_mutual_server(struct listener_settings *settings);
+void tls_key_server(struct listener_settings *settings);
+
 /* Connected, with the test's CA trusted, up to the handshake. `version` is WOLFSSL_TLSV1_2 or
  * WOLFSSL_TLSV1_3. */
 void tls_client_open(struct tls_guest *client, int version);

@@ -1,6 +1,7 @@
 /* tls_pki: see tls_pki.h. Everything is EC P-256. */
 #include "tls_pki.h"
 
+#include "transports/listener_settings.h"
 #include "transports/tls_wolfssl.h"
 #include <dirent.h>
 #include <errno.h>
@@ -156,4 +157,30 @@ void pki_remove(void)
     closedir(files);
     rmdir(folder);
     wc_FreeRng(&rng);
+}
+
+int pki_setup(void **unused)
+{
+    (void)unused;
+    pki_make();
+    return 0;
+}
+
+int pki_teardown(void **unused)
+{
+    (void)unused;
+    pki_remove();
+    return 0;
+}
+
+void pki_server(struct listener_settings *settings)
+{
+    settings->tls = (struct tls_settings){.certificate = pki_path("server.pem"),
+                                          .key = pki_path("server.key"),
+                                          .groups = (char *)"X25519MLKEM768,X25519,P-256",
+                                          .handshake_timeout = 10000,
+                                          .half_open = 100,
+                                          .ticket_lifetime = 3600000,
+                                          .mtu = 1232,
+                                          .connection_id = true};
 }

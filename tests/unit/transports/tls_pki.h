@@ -2,10 +2,19 @@
 #ifndef SIOTD_TESTS_UNIT_TRANSPORTS_TLS_PKI_H
 #define SIOTD_TESTS_UNIT_TRANSPORTS_TLS_PKI_H
 
+struct listener_settings;
+
 /* Makes ca, other-ca, server, client, expired, foreign (by other-ca), for-servers, nameless: .pem
  * and .key of each, and a psk file. */
 void pki_make(void);
 void pki_remove(void);
+
+/* The same, as setup and teardown of a group of tests. */
+int pki_setup(void **unused);
+int pki_teardown(void **unused);
+
+/* A listener with the server's certificate and nothing particular. */
+void pki_server(struct listener_settings *settings);
 
 /* The path of a file in the folder; one of a few static buffers. */
 char *pki_path(const char *name);
