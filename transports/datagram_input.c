@@ -23,8 +23,7 @@ void datagram_input_heard(struct peer *peer, const struct arrival *arrival)
         return;
     size_t credit = datagram->credit + AMPLIFICATION * arrival->bytes.len;
     datagram->credit = credit < CREDIT_MAX ? (uint32_t)credit : CREDIT_MAX;
-    datagram->answers += datagram->answers < ANSWERS_MAX;
-    datagram->extra = false;
+    datagram->asked = true;
 }
 
 /* Gives one datagram to the protocol. Returns false when it is to be offered again. */

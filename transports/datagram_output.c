@@ -19,18 +19,12 @@ static bool is_proven(const struct peer *peer)
     return peer->flags & PEER_VERIFIED || port_layer(peer_port(peer));
 }
 
-static bool has_extra(const struct peer *peer)
-{
-    const struct datagram *datagram = peer_datagram(peer);
-    return !datagram->extra && peer_loop(peer)->now_ms - datagram->heard_ms >= UNPROVEN_PAUSE_MS;
-}
-
 size_t datagram_output_allowance(const struct peer *peer)
 {
     const struct datagram *datagram = peer_datagram(peer);
     if (is_proven(peer))
         return SIZE_MAX;
-    return datagram->answers || has_extra(peer) ? datagram->credit : 0;
+    return datagram->asked ? datagram->credit : 0;
 }
 
 /* Takes a datagram from what an unproven peer may be sent; false when that is too little. */
@@ -41,10 +35,7 @@ static bool charge(struct peer *peer, size_t len)
         return true;
     if (len > datagram_output_allowance(peer))
         return false;
-    if (datagram->answers)
-        datagram->answers--;
-    else
-        datagram->extra = true;
+    datagram->asked = false;
     datagram->credit -= (uint32_t)len;
     return true;
 }

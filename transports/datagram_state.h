@@ -17,10 +17,8 @@
 #include "transports/peer_state.h"
 
 enum {
-    AMPLIFICATION = 3,        /* bytes to an unproven address for each byte that came from there */
-    UNPROVEN_PAUSE_MS = 1000, /* of silence, after which one datagram more may go there */
-    ANSWERS_MAX = 16,         /* that an unproven peer may save up by asking */
-    CREDIT_MAX = 1 << 20,     /* bytes that it may save up */
+    AMPLIFICATION = 3,    /* bytes to an unproven address for each byte that came from there */
+    CREDIT_MAX = 1 << 20, /* bytes that it may save up */
     /* Bits of a prefix that share a number of handshakes. */
     PREFIX_IPV4 = 24,
     PREFIX_IPV6 = 64,
@@ -36,8 +34,7 @@ struct datagram {
     uint64_t barrier;   /* all that is appended waits for this one; 0 without */
     uint32_t backlog;   /* bytes in the port's queues */
     uint32_t held;      /* datagrams in port.held */
-    uint8_t answers;    /* datagrams that may be sent to it while it is not verified */
-    bool extra;         /* the one more after a pause has been used */
+    bool asked;         /* while it is not verified: one datagram may be sent to it */
     struct peer peer;   /* the last member */
 };
 

@@ -136,9 +136,9 @@ bool peer_is_verified(const struct peer *peer);
 void peer_verify(struct peer *peer);
 
 /* How many bytes the next datagram to it may have: until it is verified (then SIZE_MAX) three times
- * what it has sent, less what it was sent; and 0 once each of its datagrams has been answered by
- * one of ours, but for a single one after a second of silence. A datagram beyond that is dropped
- * and counted, not sent. */
+ * what it has sent, less what it was sent; and 0 from the first datagram that it is sent until the
+ * next one comes from there. A datagram beyond that is dropped and counted,
+ * not sent. */
 size_t peer_allowance(const struct peer *peer);
 
 /* The peer's address as bytes that only this address has (16 of IPv6 or mapped IPv4, two of the

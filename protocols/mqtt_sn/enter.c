@@ -73,6 +73,10 @@ static bool take_will(struct sn_visit *visit, const struct sn_arrival *a, struct
         return true;
     enum sn_code code =
         sn_judge_will(visit->gate, identity, a->client_id, a->will_flags, a->will_topic, &why);
+    if (code == SN_ACCEPTED && !sn_will_fits(visit->gate, a->will_topic, a->will_message)) {
+        code = SN_NOT_SUPPORTED;
+        why = "its will is too long for an address that has proven nothing";
+    }
     if (code == SN_ACCEPTED) {
         *will = sn_will_new(a->will_flags, a->will_topic, a->will_message);
         if (*will)

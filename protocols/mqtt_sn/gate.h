@@ -15,6 +15,10 @@
 
 struct sn_connection;
 
+/* Bytes of topic names, and of a will, that an address may leave here before it is proven: or
+ * whoever forges addresses could fill the memory with them. */
+enum { SN_UNPROVEN_MOST = 4096 };
+
 struct sn_gate {
     struct peer *peer;
     struct broker *broker;

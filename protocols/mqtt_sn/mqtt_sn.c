@@ -12,6 +12,7 @@
 #include "protocols/mqtt_sn/decode.h"
 #include "protocols/mqtt_sn/packets.h"
 #include "protocols/mqtt_sn/sleepers.h"
+#include "protocols/mqtt_sn/traffic.h"
 
 #include <stdio.h>
 
@@ -80,6 +81,7 @@ static void settle(const struct sn_visit *visit)
         return;
     c->heard_ms = peer_now_ms(visit->gate->peer);
     sn_sleep_goes_on(c);
+    sn_traffic_heard(c);
     if (c->state == SN_AWAKE)
         sn_rest(c);
 }

@@ -36,13 +36,11 @@ struct slice sn_name_of(const struct sn_gate *gate, const struct sn_connection *
     return SLICE_EMPTY;
 }
 
-/* Whether it may have one more name. Before its address is proven only so many, or whoever forges
- * addresses could fill the memory with them. */
+/* Whether it may have one more name. */
 static bool is_room(const struct sn_connection *c)
 {
-    enum { UNPROVEN_MOST = 4096 /* bytes of names and ids */ };
     return c->topics->count < sn_options_of(c->gate)->topics &&
-           (peer_is_verified(c->gate->peer) || sn_topics_size(c->topics) < UNPROVEN_MOST);
+           (peer_is_verified(c->gate->peer) || sn_topics_size(c->topics) < SN_UNPROVEN_MOST);
 }
 
 struct sn_topic *sn_row_of(struct sn_connection *c, struct slice name)

@@ -26,6 +26,11 @@ enum sn_code sn_judge_will(const struct sn_gate *gate, struct identity *identity
     return *why ? SN_NOT_SUPPORTED : SN_ACCEPTED;
 }
 
+bool sn_will_fits(const struct sn_gate *gate, struct slice topic, struct slice message)
+{
+    return peer_is_verified(gate->peer) || topic.len + message.len <= SN_UNPROVEN_MOST;
+}
+
 struct will *sn_will_new(uint8_t flags, struct slice topic, struct slice message)
 {
     struct message borrowed = {
@@ -124,6 +129,8 @@ void sn_on_willmsg(struct sn_visit *visit, const struct sn_packet *packet)
 static enum sn_code change(struct sn_connection *c, const struct sn_memory *will)
 {
     struct will *made = NULL;
+    if (will->has_will && !sn_will_fits(c->gate, will->will_topic, will->will_message))
+        return SN_NOT_SUPPORTED;
     if (will->has_will) {
         made = sn_will_new(will->will_flags, will->will_topic, will->will_message);
         if (!made)

@@ -132,6 +132,8 @@ int sn_remember(struct sn_connection *c, const struct sn_memory *will);
 enum sn_code sn_judge_will(const struct sn_gate *gate, struct identity *identity,
                            struct slice client_id, uint8_t flags, struct slice topic,
                            const char **why);
+/* Whether a will of that length may be kept for whoever is at that gate. */
+bool sn_will_fits(const struct sn_gate *gate, struct slice topic, struct slice message);
 /* A will for the core; NULL when out of memory. */
 struct will *sn_will_new(uint8_t flags, struct slice topic, struct slice message);
 /* Frees one that the core has not taken. NULL is allowed. */

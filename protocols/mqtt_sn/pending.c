@@ -2,16 +2,22 @@
  *
  * A PUBLISH may only use an id that the client knows (MQTT-SN 1.2 section 6.10). An address that
  * has proven nothing is sent REGISTER, too, before its first delivery: with a msg id that nobody
- * can guess, so that REGACK shows that its sender is where its datagrams come from. */
+ * can guess, so that REGACK shows that its sender is where its datagrams come from.
+ *
+ * Such an address is sent one datagram for each of its own. So REGISTER takes the place of a
+ * SUBACK or a PINGRESP, which follows when REGACK has come, or is paid for by a message that is not
+ * answered. */
 #include "base/random.h"
 #include "protocols/mqtt_sn/encode.h"
 #include "protocols/mqtt_sn/traffic.h"
 
 #include <stdlib.h>
 
-/* An address that has proven nothing is sent no more datagrams than it has sent, and one more after
- * a second of its silence: REGISTER waits for that. */
-enum { ALLOWANCE_MS = 1000 };
+/* register_due_ms: not before the client is heard again, which pays for it. */
+static const uint64_t WHEN_HEARD = UINT64_MAX;
+
+/* A REGISTER for a proof only disturbs nobody who is busy: it waits for so much silence. */
+enum { PAUSE_MS = 1000 };
 
 void sn_pending_clear(struct sn_traffic *t)
 {
@@ -52,17 +58,32 @@ void sn_register_again(struct sn_connection *c)
         .msg_id = t->register_msg,
         .text = slice_of(topic->name, topic->len),
     };
-    uint64_t wait_ms = sn_options_of(c->gate)->retry;
+    t->register_due_ms = WHEN_HEARD;
+    t->register_waits = true;
     if (t->register_msg == 0) /* somebody has guessed */
         packet.msg_id = t->register_msg = unguessable();
-    if (peer_allowance(c->gate->peer) <
-        sn_size(&packet) + (c->wrapped ? SN_WRAP + c->node_len : 0)) {
-        wait_ms = ALLOWANCE_MS;
-    } else {
-        t->register_tries++;
-        sn_tell(c, &packet);
+    if (peer_allowance(c->gate->peer) < sn_size(&packet) + (c->wrapped ? SN_WRAP + c->node_len : 0))
+        return;
+    t->register_tries++;
+    t->register_waits = false;
+    sn_tell(c, &packet);
+    t->register_due_ms = peer_now_ms(c->gate->peer) + sn_options_of(c->gate)->retry;
+    sn_gate_due(c->gate, t->register_due_ms);
+}
+
+void sn_traffic_heard(struct sn_connection *c)
+{
+    struct sn_traffic *t = c->traffic;
+    uint64_t now = peer_now_ms(c->gate->peer);
+    if (!t || !t->register_id || t->register_due_ms != WHEN_HEARD || !sn_is_listening(c) ||
+        peer_allowance(c->gate->peer) == 0)
+        return;
+    bool is_urgent = !list_empty(&t->pending) || peer_is_verified(c->gate->peer);
+    if (is_urgent && t->register_tries <= sn_options_of(c->gate)->retries) {
+        sn_register_again(c);
+        return;
     }
-    t->register_due_ms = peer_now_ms(c->gate->peer) + wait_ms;
+    t->register_due_ms = is_urgent ? now : now + PAUSE_MS; /* sn_traffic_again goes on */
     sn_gate_due(c->gate, t->register_due_ms);
 }
 
@@ -78,8 +99,67 @@ void sn_probe(struct sn_connection *c, const struct sn_topic *topic)
     t->register_id = topic->id;
     t->register_msg = unguessable();
     t->register_tries = 0;
-    t->register_due_ms = peer_now_ms(c->gate->peer) + ALLOWANCE_MS;
+    t->register_waits = true;
+    t->register_due_ms = peer_now_ms(c->gate->peer) + PAUSE_MS;
     sn_gate_due(c->gate, t->register_due_ms);
+}
+
+/* ---- answers whose place REGISTER has taken ---- */
+
+/* Whoever asks again after that has not understood REGISTER, or not got it: this time it gets what
+ * it asks for. */
+static bool takes_place(struct sn_connection *c, bool *owes)
+{
+    struct sn_traffic *t = c->traffic;
+    bool again = *owes;
+    *owes = false;
+    if (again || !t->register_id || !t->register_waits || !sn_is_listening(c) ||
+        t->register_tries > sn_options_of(c->gate)->retries)
+        return false;
+    sn_register_again(c);
+    return !t->register_waits;
+}
+
+bool sn_owe_suback(struct sn_connection *c, const struct sn_packet *suback)
+{
+    if (!c->traffic || c->traffic->register_tries || !takes_place(c, &c->traffic->owes_suback))
+        return false;
+    c->traffic->owed_msg_id = suback->msg_id;
+    c->traffic->owed_topic_id = suback->topic_id;
+    c->traffic->owed_flags = suback->flags;
+    c->traffic->owes_suback = true;
+    return true;
+}
+
+bool sn_owe_pingresp(struct sn_connection *c)
+{
+    bool is_for_messages = c->subscribed || (c->traffic && !list_empty(&c->traffic->pending));
+    if (!is_for_messages || !c->traffic || !takes_place(c, &c->traffic->owes_pingresp))
+        return false;
+    c->traffic->owes_pingresp = true;
+    return true;
+}
+
+void sn_owe_nothing(struct sn_traffic *t)
+{
+    t->owes_suback = t->owes_pingresp = false;
+}
+
+/* The address is proven: what it has been asked for goes on. */
+static void pay(struct sn_connection *c)
+{
+    struct sn_traffic *t = c->traffic;
+    struct sn_packet suback = {.type = SN_SUBACK,
+                               .flags = t->owed_flags,
+                               .topic_id = t->owed_topic_id,
+                               .msg_id = t->owed_msg_id};
+    struct sn_packet pingresp = {.type = SN_PINGRESP};
+    peer_verify(c->gate->peer);
+    if (t->owes_suback)
+        sn_tell_after(c, &suback);
+    if (t->owes_pingresp)
+        sn_tell(c, &pingresp);
+    sn_owe_nothing(t);
 }
 
 void sn_register_next(struct sn_connection *c)
@@ -170,7 +250,7 @@ void sn_registered(struct sn_connection *c, uint16_t topic_id, uint16_t msg_id, 
         return;
     }
     if (!peer_is_verified(c->gate->peer))
-        peer_verify(c->gate->peer);
+        pay(c);
     if (code == SN_CONGESTION) { /* it is asked again after T_retry */
         t->register_tries = 0;
         return;

@@ -175,12 +175,14 @@ bool sn_traffic_again(struct sn_connection *c)
         flight_again(c);
     }
     if (t->register_id && t->register_due_ms <= now) {
-        if (t->register_tries <= most)
+        if (t->register_tries <= most) {
             sn_register_again(c);
-        else if (!list_empty(&t->pending))
+        } else if (!list_empty(&t->pending)) {
             return false;
-        else /* it was asked for a proof only, and has none to give */
+        } else { /* it was asked for a proof only, and has none to give */
             t->register_id = 0;
+            sn_owe_nothing(t);
+        }
     }
     sn_traffic_trim(c);
     return true;
@@ -194,17 +196,19 @@ void sn_traffic_wake(struct sn_connection *c)
     t->flight_tries = t->register_tries = 0;
     if (t->flight_type)
         flight_again(c);
-    if (t->register_id)
-        sn_register_again(c);
-    else
+    if (!t->register_id)
         sn_register_next(c);
+    else if (!list_empty(&t->pending)) /* else for a proof only: PINGRESP is worth more */
+        sn_register_again(c);
     sn_gate_due(c->gate, sn_traffic_due_ms(c));
 }
 
 void sn_traffic_pause(struct sn_connection *c)
 {
-    if (c->traffic)
-        c->traffic->flight_tries = c->traffic->register_tries = 0;
+    if (!c->traffic)
+        return;
+    c->traffic->flight_tries = c->traffic->register_tries = 0;
+    sn_owe_nothing(c->traffic);
 }
 
 void sn_traffic_clear(struct sn_connection *c)

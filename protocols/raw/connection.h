@@ -35,6 +35,7 @@ struct raw_connection {
     struct broker *broker;
     struct session *session; /* NULL: stranger */
     struct raw_sent *sent;   /* owned list, oldest first */
+    struct raw_sent *newest; /* owned; QoS 0, until an unproven device pays for it; or NULL */
     uint64_t heard_ms;
     uint64_t deadline_ms; /* what peer_deadline was last told; 0: nothing */
     uint32_t nonce;       /* the upper part of the ids of this peer's MSGs; drawn by raw_attach */
@@ -42,6 +43,7 @@ struct raw_connection {
     bool known : 1;     /* peer_known has been called */
     bool answering : 1; /* a datagram is being dealt with, and its answer comes first */
     bool held_back : 1; /* a delivery was refused for want of allowance */
+    bool pinged : 1;    /* that is offered again in the place of a PONG */
     bool subscribed : 1; /* the session holds, or held, a subscription */
     bool leaving : 1;    /* the peer is being closed; the reason given is a whole log line */
 };
@@ -103,6 +105,12 @@ uint64_t raw_wire_id(const struct raw_connection *c, uint16_t packet_id);
 /* Keeps a delivery until it is acknowledged. False: out of memory, and nothing is kept. */
 bool raw_keep(struct raw_connection *c, const struct delivery *d);
 
+/* Keeps a QoS 0 delivery in the place of the one kept before, until it may be sent. False as above.
+ */
+bool raw_keep_newest(struct raw_connection *c, const struct delivery *d);
+/* Drops that one if the filter selects its topic. */
+void raw_forget_newest(struct raw_connection *c, struct slice filter);
+
 /* The ACK has come; whether the id was waited for. */
 bool raw_forget(struct raw_connection *c, uint16_t packet_id);
 void raw_forget_all(struct raw_connection *c);
@@ -110,8 +118,8 @@ void raw_forget_all(struct raw_connection *c);
 /* Sends again what is due, `heard`: and what was given up for the time being. */
 void raw_resend(struct raw_connection *c, bool heard);
 
-/* Offers again what was refused for want of allowance, when there is some. */
-void raw_try_held_back(struct raw_connection *c);
+/* The device was heard: sends what waits for that, as far as it has paid for it. */
+void raw_catch_up(struct raw_connection *c);
 
 /* Sets the peer's deadline to what comes first: the next MSG to be sent again, or the end of an
  * idle subscriber. */
@@ -122,8 +130,12 @@ void raw_set_deadline(struct raw_connection *c);
 /* What an answer to a line of this device has to wait for (broker_promise_for). */
 uint64_t raw_promise(const struct raw_connection *c);
 
-/* Answers with one word, as soon as the promise is kept. Never longer than what came in. */
+/* Answers with one word, as soon as the promise is kept. Never longer than what came in, and not
+ * at all when that has been paid back already. */
 void raw_answer(struct raw_connection *c, const struct raw_line *answer, uint64_t promise);
+
+/* PONG. */
+void raw_pong(struct raw_connection *c);
 
 /* ERR, once per second and source. */
 void raw_refuse(struct raw_connection *c, const char *reason);

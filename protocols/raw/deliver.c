@@ -4,8 +4,9 @@
  *
  * A MSG carries an id when it is to be acknowledged, and also as long as the device has not proven
  * that it is where its datagrams come from: the id is unguessable and its ACK is the proof. Until
- * then it gets no more than the transport allows (peer_allowance); what is beyond waits when it is
- * QoS 1, and is dropped otherwise. */
+ * then it gets no more than the transport allows (peer_allowance): one datagram for each of its
+ * own. What is beyond waits until it is heard again: what is QoS 1 or retained in the core, and of
+ * the rest the newest. */
 #include "protocols/raw/connection.h"
 
 static struct raw_connection *connection_of(struct sink *sink)
@@ -49,13 +50,17 @@ static enum sink_answer deliver(struct sink *sink, const struct delivery *d)
     if (d->qos && !raw_keep(c, d))
         return SINK_FULL;
     if (raw_send_msg(c, &msg)) {
+        c->pinged = false;
         raw_set_deadline(c);
         return SINK_TAKEN;
     }
     if (d->qos)
         raw_forget(c, d->packet_id);
+    else if (!d->retain && !peer_is_verified(c->peer) && raw_keep_newest(c, d))
+        return SINK_TAKEN;
     c->held_back = true;
-    raw_set_deadline(c);
+    if (c->pinged)
+        raw_pong(c);
     return SINK_FULL;
 }
 

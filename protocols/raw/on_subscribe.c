@@ -32,7 +32,10 @@ static enum verdict subscribe(struct raw_connection *c, struct slice filter, uin
 static enum verdict unsubscribe(struct raw_connection *c, struct slice filter, uint8_t qos)
 {
     (void)qos;
-    return broker_unsubscribe(c->broker, c->session, filter);
+    enum verdict verdict = broker_unsubscribe(c->broker, c->session, filter);
+    if (verdict == VERDICT_OK)
+        raw_forget_newest(c, filter);
+    return verdict;
 }
 
 /* Who leaves room for it behind his line gets an id at once, to prove his address with. */

@@ -8,6 +8,23 @@
 
 #include "protocols/raw/connection.h"
 
+/* A PING of an unproven device pays for one datagram: what waits for it goes first, and says as
+ * well as PONG that siotd is there. What waits in the core comes later in this turn. */
+static void on_ping(struct raw_connection *c)
+{
+    if (!c->subscribed) {
+        raw_refuse(c, raw_verdict_reason(VERDICT_NO_SUBSCRIPTION));
+        return;
+    }
+    if (!peer_is_verified(c->peer)) {
+        c->answering = false;
+        c->pinged = c->held_back;
+        raw_catch_up(c);
+    }
+    if (!c->pinged)
+        raw_pong(c);
+}
+
 static void obey(struct raw_connection *c, const struct raw_line *line, struct slice datagram)
 {
     switch (line->verb) {
@@ -21,10 +38,7 @@ static void obey(struct raw_connection *c, const struct raw_line *line, struct s
         raw_on_unsubscribe(c, line);
         break;
     case RAW_PING:
-        if (c->subscribed)
-            raw_answer(c, &(struct raw_line){.verb = RAW_PONG}, raw_promise(c));
-        else
-            raw_refuse(c, raw_verdict_reason(VERDICT_NO_SUBSCRIPTION));
+        on_ping(c);
         break;
     case RAW_ACK:
         raw_on_ack(c, line);
@@ -94,11 +108,11 @@ static ssize_t receive(struct peer *peer, void *state, struct slice bytes)
     c->heard_ms = peer_now_ms(peer);
     c->heard_len = (uint16_t)(bytes.len < UINT16_MAX ? bytes.len : UINT16_MAX);
     c->answering = true;
+    c->pinged = false;
     hear(c, bytes);
     c->answering = false;
     if (c->session && !c->leaving) {
-        raw_resend(c, true);
-        raw_try_held_back(c);
+        raw_catch_up(c);
         raw_set_deadline(c);
     }
     return (ssize_t)bytes.len;
@@ -123,7 +137,6 @@ static void expired(struct peer *peer, void *state)
         return;
     }
     raw_resend(c, false);
-    raw_try_held_back(c);
     raw_set_deadline(c);
 }
 

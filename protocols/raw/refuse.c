@@ -10,7 +10,7 @@ enum { REFUSALS_REMEMBERED = 4096, REFUSALS_APART_MS = 1000 };
 void raw_answer(struct raw_connection *c, const struct raw_line *answer, uint64_t promise)
 {
     size_t size = raw_size(answer);
-    if (size > c->heard_len)
+    if (size > c->heard_len || size > peer_allowance(c->peer))
         return;
     uint8_t *to = peer_reserve_after(c->peer, size, promise);
     if (!to)
@@ -18,6 +18,12 @@ void raw_answer(struct raw_connection *c, const struct raw_line *answer, uint64_
     struct writer w = writer_of(to, size);
     raw_encode(&w, answer);
     broker_stats(c->broker)->messages_sent++;
+}
+
+void raw_pong(struct raw_connection *c)
+{
+    c->pinged = false;
+    raw_answer(c, &(struct raw_line){.verb = RAW_PONG}, raw_promise(c));
 }
 
 uint64_t raw_promise(const struct raw_connection *c)

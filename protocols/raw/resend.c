@@ -7,26 +7,18 @@
  * Invariant: what stands in `sent` is in flight in the session too, under the same packet id. */
 #include "protocols/raw/connection.h"
 
+#include "broker/topic.h"
+
 #include <stdlib.h>
 
-enum { HELD_BACK_MS = 1100 }; /* transports allow one more datagram after a second of silence */
-
-void raw_try_held_back(struct raw_connection *c)
+/* A delivery with a reference to its message; NULL when out of memory. */
+static struct raw_sent *sent_of(const struct raw_connection *c, const struct delivery *d)
 {
-    if (!c->held_back || peer_allowance(c->peer) == 0)
-        return;
-    c->held_back = false;
-    session_pump(c->session);
-}
-
-bool raw_keep(struct raw_connection *c, const struct delivery *d)
-{
-    struct raw_sent **end = &c->sent;
     struct raw_sent *sent = malloc(sizeof *sent);
     struct message *message = sent ? message_hold(d->message) : NULL;
     if (!message) {
         free(sent);
-        return false;
+        return NULL;
     }
     *sent = (struct raw_sent){
         .message = message,
@@ -35,10 +27,7 @@ bool raw_keep(struct raw_connection *c, const struct delivery *d)
         .packet_id = d->packet_id,
         .tries = 1,
     };
-    while (*end)
-        end = &(*end)->next;
-    *end = sent;
-    return true;
+    return sent;
 }
 
 static void drop(struct raw_sent **place)
@@ -47,6 +36,41 @@ static void drop(struct raw_sent **place)
     *place = sent->next;
     message_unref(sent->message);
     free(sent);
+}
+
+bool raw_keep(struct raw_connection *c, const struct delivery *d)
+{
+    struct raw_sent **end = &c->sent, *sent = sent_of(c, d);
+    if (!sent)
+        return false;
+    while (*end)
+        end = &(*end)->next;
+    *end = sent;
+    return true;
+}
+
+bool raw_keep_newest(struct raw_connection *c, const struct delivery *d)
+{
+    struct raw_sent *newest = sent_of(c, d);
+    if (!newest)
+        return false;
+    if (c->newest) {
+        drop(&c->newest);
+        broker_stats(c->broker)->dropped[DROP_SLOW]++;
+    }
+    c->newest = newest;
+    return true;
+}
+
+static struct slice topic_of(const struct raw_sent *sent)
+{
+    return slice_from(message_topic(sent->message), sent->topic_at);
+}
+
+void raw_forget_newest(struct raw_connection *c, struct slice filter)
+{
+    if (c->newest && topic_matches(filter, topic_of(c->newest)))
+        drop(&c->newest);
 }
 
 bool raw_forget(struct raw_connection *c, uint16_t packet_id)
@@ -63,6 +87,30 @@ void raw_forget_all(struct raw_connection *c)
 {
     while (c->sent)
         drop(&c->sent);
+    if (c->newest)
+        drop(&c->newest);
+}
+
+static bool send_one(struct raw_connection *c, const struct raw_sent *sent, bool has_id)
+{
+    return raw_send_msg(c, &(struct raw_line){
+                               .verb = RAW_MSG,
+                               .topic = topic_of(sent),
+                               .payload = message_payload(sent->message),
+                               .has_id = has_id,
+                               .id = raw_wire_id(c, sent->packet_id),
+                           });
+}
+
+void raw_catch_up(struct raw_connection *c)
+{
+    raw_resend(c, true);
+    if (c->held_back && peer_allowance(c->peer)) {
+        c->held_back = false;
+        session_pump(c->session);
+    }
+    if (c->newest && send_one(c, c->newest, !peer_is_verified(c->peer)))
+        drop(&c->newest);
 }
 
 static void send_again(struct raw_connection *c, struct raw_sent *sent)
@@ -72,13 +120,7 @@ static void send_again(struct raw_connection *c, struct raw_sent *sent)
         sent->due_ms = 0;
         return;
     }
-    raw_send_msg(c, &(struct raw_line){
-                        .verb = RAW_MSG,
-                        .topic = slice_from(message_topic(sent->message), sent->topic_at),
-                        .payload = message_payload(sent->message),
-                        .has_id = true,
-                        .id = raw_wire_id(c, sent->packet_id),
-                    });
+    (void)send_one(c, sent, true);
     sent->due_ms = peer_now_ms(c->peer) + (options->retry << sent->tries);
     sent->tries++;
 }
@@ -101,8 +143,6 @@ void raw_set_deadline(struct raw_connection *c)
     if (!c->session || c->leaving)
         return;
     uint64_t due = c->heard_ms + raw_options_of(c)->idle_timeout;
-    if (c->held_back && due > peer_now_ms(c->peer) + HELD_BACK_MS)
-        due = peer_now_ms(c->peer) + HELD_BACK_MS;
     for (const struct raw_sent *sent = c->sent; sent; sent = sent->next)
         if (sent->due_ms && sent->due_ms < due)
             due = sent->due_ms;

@@ -111,9 +111,9 @@ class Open(Raw):
     def test_a_command_reaches_a_device_and_its_ack_opens_the_way(self):
         client, device = self.mqtt_client(), self.device()
         self.assertEqual(device.tell("SUB commands/hall/#"), "OK")
-        time.sleep(1.1)  # one datagram for its one, and one more after a second
         self.publish(client, b"commands/hall/led", b"on")
-        first = re.fullmatch(r"MSG commands/hall/led id=(\d+)\non", device.hear())
+        self.assertIsNone(device.hear(0.5))  # one datagram for its one
+        first = re.fullmatch(r"MSG commands/hall/led id=(\d+)\non", device.tell("PING"))
         self.assertTrue(first)
         device.say(f"ACK {first.group(1)}")
         for text in (b"off", b"on", b"a rather long text about what the device may do now"):
@@ -138,8 +138,18 @@ class Open(Raw):
         device, other = self.device(), self.device()
         other.say("PUB state retain\non")
         time.sleep(0.2)
-        self.assertRegex(device.tell("SUB state\n" + " " * 10), r"^OK( id=\d+)?$")
+        self.assertEqual(device.tell("SUB state"), "OK")
+        self.assertIsNone(device.hear(1.5))
+        device.say("PING")
         self.assertRegex(device.hear(), r"^MSG state id=\d+\non$")
+        self.assertEqual(device.tell("PING"), "PONG")
+
+    def test_a_retained_value_follows_the_proof_at_once(self):
+        device, other = self.device(), self.device()
+        other.say("PUB state retain\non")
+        time.sleep(0.2)
+        self.prove(device, device.tell("SUB state\n" + PADDING))
+        self.assertEqual(device.hear(), "MSG state\non")
 
     def test_refusals_are_short_and_rare(self):
         device = self.device()

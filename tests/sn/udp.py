@@ -68,12 +68,11 @@ class Sn(unittest.TestCase):
         return device
 
     def subscribed(self, topic, qos=0, name="dev"):
-        """A device that has proven its address, as REGISTER after its SUBSCRIBE asks for."""
+        """A device that has proven its address, as REGISTER in the place of SUBACK asks for."""
         device = self.connected(name)
         topic_id = device.subscribe(topic, qos)
-        asked = device.answer_register()
-        self.assertEqual(asked["topic_id"], topic_id)
-        self.assertEqual(asked["text"], topic.encode())
+        self.assertEqual(device.asked["topic_id"], topic_id)
+        self.assertEqual(device.asked["text"], topic.encode())
         return device, topic_id
 
 
@@ -112,7 +111,6 @@ class Tree(Sn):
         first.publish(short("rv"), b"kept", qos=1, kind=SHORT, flags=RETAIN)
         device = self.connected("second")
         device.subscribe("rv")
-        device.answer_register()
         message = device.await_type("PUBLISH")
         self.assertEqual((message["flags"], message["text"]), (RETAIN, b"kept"))
 
@@ -130,7 +128,6 @@ class Tree(Sn):
         device.say("WILLMSG", b"gone")
         device.await_type("CONNACK")
         device.subscribe("down", 1)
-        device.answer_register()
         other = self.connected("other")
         other.publish(other.register("down"), b"x", qos=1)
         first = device.await_type("PUBLISH")
@@ -219,7 +216,6 @@ class Mountpoints(Sn):
         device, publisher = self.device(), self.connected("publisher")
         device.connect("dev", flags=0)
         device.subscribe("secret", 1)
-        device.answer_register()
         device.say("DISCONNECT", struct.pack(">H", 600))
         device.await_type("DISCONNECT")
         stranger = self.enter(Client(self.beside))
@@ -277,7 +273,6 @@ class Dissected(Sn):
         device.say("WILLMSG", b"gone")
         device.await_type("CONNACK")
         topic_id = device.subscribe("down", 2)
-        device.answer_register()
         other = device.register("up")
         for qos in (0, 1, 2):
             device.publish(other, b"payload in the clear", qos)
@@ -299,7 +294,6 @@ class Dissected(Sn):
     def qos_2_down(self):
         device = self.connected("two", flags=CLEAN)
         device.subscribe("q2", 2)
-        device.answer_register()
         self.seen_publish(device)
         message = device.await_type("PUBLISH")
         device.say("PUBREC", struct.pack(">H", message["msg_id"]))

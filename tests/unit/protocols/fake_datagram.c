@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { STEP_MS = 100, FACTOR = 3, SILENCE_MS = 1000 };
+enum { STEP_MS = 100, FACTOR = 3 };
 
 struct peer {
     struct device *device;
@@ -244,9 +244,7 @@ void device_say(struct device *device, struct slice datagram)
     if (datagram.len)
         memcpy(exact, datagram.at, datagram.len);
     device->received += datagram.len;
-    device->answers++;
-    device->extra = false;
-    device->said_ms = air->now_ms;
+    device->asked = true;
     ssize_t done = air->protocol->receive(peer, peer->state, slice_of(exact, datagram.len));
     free(exact);
     if (done < 0)
@@ -299,10 +297,7 @@ uint8_t *peer_reserve_after(struct peer *peer, size_t len, uint64_t promise)
         return waste;
     }
     device->sent += len;
-    if (device->answers)
-        device->answers--;
-    else
-        device->extra = true;
+    device->asked = false;
     list_append(&device->inbox, &datagram->link);
     return datagram->bytes;
 }
@@ -426,8 +421,7 @@ size_t peer_allowance(const struct peer *peer)
     const struct device *device = peer->device;
     if (peer_is_verified(peer))
         return SIZE_MAX;
-    bool silent = !device->extra && device->air->now_ms >= device->said_ms + SILENCE_MS;
-    if (device->answers == 0 && !silent)
+    if (!device->asked)
         return 0;
     return device->sent < FACTOR * device->received ? FACTOR * device->received - device->sent : 0;
 }

@@ -4,8 +4,8 @@
  * Implements transports/peer.h for one protocol over the real core, as udp and dtls do: each
  * reservation is one datagram; a stranger's datagram is received by a block of state that is used
  * again for the next stranger unless the protocol has said peer_known; who has not been verified is
- * sent three times what he has sent at most, and one datagram for each of his. What siotd sends to
- * a device is kept until the test takes it. */
+ * sent three times what he has sent at most, and one datagram after each of his. What siotd sends
+ * to a device is kept until the test takes it. */
 #ifndef SIOTD_TESTS_UNIT_PROTOCOLS_FAKE_DATAGRAM_H
 #define SIOTD_TESTS_UNIT_PROTOCOLS_FAKE_DATAGRAM_H
 
@@ -59,8 +59,7 @@ struct device {
     const struct identity *identity; /* what a peer of it has proven; borrowed */
     bool verified, revoked;
     uint64_t received, sent, refused; /* bytes, bytes, datagrams beyond the allowance */
-    uint64_t answers, said_ms; /* datagrams it has sent and not got one for; when the last came */
-    bool extra;                /* it has got one more since, after a second of silence */
+    bool asked;                       /* it has got nothing since its last datagram */
 };
 
 /* Limits as their rows have them by default, an anonymous listener, time 1,000,000 ms. */

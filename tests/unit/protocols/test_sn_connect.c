@@ -177,6 +177,33 @@ static struct slice retained(struct sn_stage *stage, const char *topic)
     return message ? message_payload(message) : SLICE_EMPTY;
 }
 
+static void a_long_will_needs_a_proven_address(void **state)
+{
+    static uint8_t long_text[4096 - sizeof "wills/one" + 2];
+    struct sn_stage *stage = *state;
+    memset(long_text, 'w', sizeof long_text);
+    struct slice much = slice_of(long_text, sizeof long_text);
+    for (int how = 0; how < 3; how++) {
+        struct device *device = device_new(&stage->air, how == 2 ? stage->sensor : NULL);
+        sn_connects(device, "one", SN_CLEAN | SN_WILL);
+        sn_hears(device, M(SN_WILLTOPICREQ));
+        sn_says(device, M(SN_WILLTOPIC, STR("wills/one")));
+        sn_hears(device, M(SN_WILLMSGREQ));
+        sn_says(device, M(SN_WILLMSG, .text = how == 1 ? slice_of(much.at, much.len - 1) : much));
+        sn_hears(device, M(SN_CONNACK, .code = how ? SN_ACCEPTED : SN_NOT_SUPPORTED));
+        assert_true((device->peer != NULL) == (how > 0));
+        if (how == 1) {
+            sn_says(device, M(SN_WILLMSGUPD, .text = much));
+            sn_hears(device, M(SN_WILLMSGRESP, .code = SN_NOT_SUPPORTED));
+            device->verified = true;
+            sn_says(device, M(SN_WILLMSGUPD, .text = much));
+            sn_hears(device, M(SN_WILLMSGRESP));
+        }
+        if (device->peer)
+            sn_says(device, M(SN_DISCONNECT, .empty = true));
+    }
+}
+
 static void a_lost_clients_will_is_said(void **state)
 {
     struct sn_stage *stage = *state;
@@ -423,6 +450,7 @@ int main(void)
         T(an_active_client_keeps_its_place_against_an_unproven_one),
         T(who_has_proven_its_name_takes_its_own_place),
         T(nobody_takes_the_place_of_who_has_proven_another_name),
+        T(a_long_will_needs_a_proven_address),
         T(a_lost_clients_will_is_said),
         T(a_client_that_says_goodbye_takes_its_will_along),
         T(the_dialogue_may_be_repeated_at_every_step),

@@ -386,14 +386,14 @@ static void nothing_is_delivered_to_an_address_that_has_proven_nothing(void **st
 {
     struct sn_stage *stage = *state;
     struct device *device = sn_client(stage, "one", SN_CLEAN, false);
-    uint16_t id = sn_subscribes(device, "a/b", 0);
-    sn_published(stage, "a/b", "x", 0);
-    sn_hears_nothing(device); /* one datagram for each of its own */
-    air_wait(&stage->air, 1100);
-    struct sn_packet asked = sn_next(device);
+    sn_says(device, M(SN_SUBSCRIBE, .msg_id = 9, STR("a/b")));
+    struct sn_packet asked = sn_next(device); /* one datagram for each of its own, and that is it */
     assert_int_equal(asked.type, SN_REGISTER);
-    assert_int_equal(asked.topic_id, id);
-    uint16_t msg_id = asked.msg_id;
+    assert_true(slice_equal(asked.text, SLICE("a/b")));
+    sn_published(stage, "a/b", "x", 0);
+    air_wait(&stage->air, 5000);
+    sn_hears_nothing(device);
+    uint16_t id = asked.topic_id, msg_id = asked.msg_id;
     sn_says(device, M(SN_REGACK, .topic_id = id, .msg_id = (uint16_t)(msg_id + 1)));
     assert_false(device->verified);
     sn_says(device,
@@ -407,9 +407,51 @@ static void nothing_is_delivered_to_an_address_that_has_proven_nothing(void **st
     assert_int_equal(asked.type, SN_REGISTER);
     sn_says(device, M(SN_REGACK, .topic_id = id, .msg_id = asked.msg_id));
     assert_true(device->verified);
+    sn_hears(device, M(SN_SUBACK, .msg_id = 9, .topic_id = id));
     sn_hears(device, M(SN_PUBLISH, .topic_id = id, STR("x")));
     sn_published(stage, "a/b", "y", 0);
     sn_hears(device, M(SN_PUBLISH, .topic_id = id, STR("y")));
+    assert_int_equal(device->refused, 0);
+}
+
+static void who_asks_again_is_answered_without_a_proof(void **state)
+{
+    struct sn_stage *stage = *state;
+    struct device *device = sn_client(stage, "one", SN_CLEAN, false);
+    struct sn_packet subscribe = M(SN_SUBSCRIBE, .msg_id = 9, STR("a/#"));
+    for (int i = 0; i < 3; i++) {
+        sn_says(device, subscribe);
+        if (i == 0)
+            assert_int_equal(sn_next(device).type, SN_REGISTER);
+        else
+            sn_hears(device, M(SN_SUBACK, .msg_id = 9));
+        sn_hears_nothing(device);
+        air_wait(&stage->air, 10000);
+    }
+    sn_published(stage, "a/b", "x", 0); /* and nothing is delivered */
+    sn_hears_nothing(device);
+    assert_false(device->verified);
+    assert_int_equal(device->refused, 0);
+}
+
+static void ping_pays_for_what_asks_for_the_proof_and_is_answered_after_it(void **state)
+{
+    struct sn_stage *stage = *state;
+    struct device *device = sn_client(stage, "one", SN_CLEAN, false);
+    sn_says(device, M(SN_SUBSCRIBE, .msg_id = 9, STR("a/#")));
+    assert_int_equal(sn_next(device).type, SN_REGISTER);
+    air_wait(&stage->air, 10100); /* it is lost */
+    sn_hears_nothing(device);
+    sn_says(device, M(SN_PINGREQ));
+    struct sn_packet asked = sn_next(device);
+    assert_int_equal(asked.type, SN_REGISTER);
+    sn_hears_nothing(device);
+    sn_says(device, M(SN_PINGREQ)); /* it may not understand */
+    sn_hears(device, M(SN_PINGRESP));
+    sn_says(device, M(SN_REGACK, .topic_id = asked.topic_id, .msg_id = asked.msg_id));
+    assert_true(device->verified);
+    sn_hears(device, M(SN_SUBACK, .msg_id = 9)); /* that is still owed */
+    sn_hears_nothing(device);
     assert_int_equal(device->refused, 0);
 }
 
@@ -419,6 +461,12 @@ static void who_only_publishes_is_asked_for_a_proof_and_may_be_silent(void **sta
     struct sn_stage *stage = *state;
     struct device *device = sn_client(stage, "one", SN_CLEAN, false);
     struct sn_packet packet = M(SN_PUBLISH, .flags = SN_ID_SHORT, .topic_id = 0x6162, STR("x"));
+    sn_says(device, packet);
+    sn_hears_nothing(device); /* perhaps it has more to say */
+    sn_says(device, M(SN_PINGREQ));
+    sn_hears(device, M(SN_PINGRESP));
+    air_wait(&stage->air, 1100);
+    sn_hears_nothing(device); /* nothing has paid for it */
     sn_says(device, packet);
     air_wait(&stage->air, 1100);
     struct sn_packet asked = sn_next(device);
@@ -496,6 +544,8 @@ int main(void)
         T(an_answer_lets_the_next_one_go),
         T(what_does_not_fit_into_a_datagram_is_dropped),
         T(more_than_so_many_do_not_wait_for_a_regack),
+        T(who_asks_again_is_answered_without_a_proof),
+        T(ping_pays_for_what_asks_for_the_proof_and_is_answered_after_it),
         T(who_only_publishes_is_asked_for_a_proof_and_may_be_silent),
         T(nothing_is_delivered_to_an_address_that_has_proven_nothing),
     };
