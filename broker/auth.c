@@ -62,6 +62,13 @@ void identity_unref(struct identity *identity)
         free(identity);
 }
 
+bool identity_equal(const struct identity *a, const struct identity *b)
+{
+    return a->proof == b->proof && a->anonymous == b->anonymous &&
+           slice_equal(identity_name(a), identity_name(b)) &&
+           slice_equal(identity_common_name(a), identity_common_name(b));
+}
+
 /* ---- principals ---- */
 
 struct principal *principal_new(struct identity *identity, struct slice client_id,

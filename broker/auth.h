@@ -46,6 +46,9 @@ static inline struct slice identity_common_name(const struct identity *identity)
     return slice_of(identity->name + identity->name_len, identity->cn_len);
 }
 
+/* Whether they name the same, proven in the same way. */
+bool identity_equal(const struct identity *a, const struct identity *b);
+
 enum action {
     ACTION_PUBLISH,   /* topic: a name */
     ACTION_SUBSCRIBE, /* topic: a filter, without its $share part */

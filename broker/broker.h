@@ -226,6 +226,9 @@ bool broker_is_settled(const struct broker *broker);
  * or broker_publish_as has recorded something: who needs no disk goes on while it is full. */
 uint64_t broker_promise_for(const struct broker *broker, const struct session *session);
 
+/* What CONNACK has to wait for, just after broker_connect: that the session is on disk as it is. */
+uint64_t broker_promise_of_connect(const struct broker *broker, const struct session *session);
+
 /* The highest promise that is kept. It may rise in broker_committed and in broker_work. */
 uint64_t broker_promise_kept(const struct broker *broker);
 

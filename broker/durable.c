@@ -63,12 +63,22 @@ void broker_set_store(struct broker *broker, struct store *store)
 bool durable_is_full(const struct broker *broker)
 {
     const struct durable *d = &broker->durable;
-    return d->state == DURABLE_STUCK || (d->store && d->store->full);
+    return d->refused || (d->store && d->store->full);
+}
+
+bool durable_is_stuck(const struct broker *broker)
+{
+    return broker->durable.refused; /* also while it is offered again */
 }
 
 bool broker_can_keep(const struct broker *broker)
 {
     return broker->durable.store && !durable_is_full(broker);
+}
+
+static bool is_on(const struct session *session)
+{
+    return session->number && session->broker->durable.store;
 }
 
 /* ---- promises ---- */
@@ -137,6 +147,13 @@ uint64_t broker_promise_for(const struct broker *broker, const struct session *s
     return lasts ? broker_promise(broker) : 0;
 }
 
+uint64_t broker_promise_of_connect(const struct broker *broker, const struct session *session)
+{
+    const struct durable *d = &broker->durable;
+    bool waits = d->records != d->asked_at || (is_on(session) && !durable_session_saved(session));
+    return waits ? broker_promise(broker) : 0;
+}
+
 uint64_t broker_promise_kept(const struct broker *broker)
 {
     return broker->durable.kept;
@@ -154,11 +171,6 @@ uint64_t durable_number(struct broker *broker)
 
 /* ---- sessions ---- */
 
-static bool is_on(const struct session *session)
-{
-    return session->number && session->broker->durable.store;
-}
-
 bool session_is_kept(const struct session *session)
 {
     return is_on(session);
@@ -171,10 +183,17 @@ void durable_session(struct session *session, bool hard)
         return;
     if (!list_linked(&session->record))
         list_append(&d->sessions, &session->record);
+    session->unsaved |= hard;
     if (hard)
         mark_hard(d, promise(d));
     else
         durable_lazy(session->broker);
+}
+
+bool durable_session_saved(const struct session *session)
+{
+    return is_on(session) && session->stored && !session->unsaved &&
+           durable_is_committed(&session->broker->durable, session->saved_in);
 }
 
 void durable_will_fired(struct session *session)
@@ -595,11 +614,13 @@ void broker_committed(struct broker *broker, enum commit_outcome outcome)
         count_commit(broker);
         durable_rows_release(&d->under_way);
         d->state = DURABLE_IDLE;
+        d->refused = false;
         d->under_from = 0;
         paging_work(broker);
         break;
     case COMMIT_FULL:
         d->state = DURABLE_STUCK;
+        d->refused = true;
         d->retry_ms = broker->mono_ms + RETRY_MS;
         break;
     case COMMIT_FAILED:

@@ -61,6 +61,7 @@ struct durable {
     size_t owed;         /* rows for which there must always be room: ends of inbound ids */
     uint32_t serial;     /* of the batch handed over last */
     uint32_t score;      /* of 1024: how often soft rows were over soon enough */
+    bool refused;        /* the batch under way did not fit when it was last offered */
     bool pull;           /* all that is soft must be in the same batch */
     bool moved;          /* something gone stands in another session's queue, in the next batch */
     bool lasting;        /* there is something hard, lists aside */
@@ -84,8 +85,17 @@ static inline void durable_begin(struct durable *durable)
     durable->asked_at = durable->records;
 }
 
-/* Whether there is no room: what needs a row of its own is to be refused. */
+/* Whether there is no room: what needs a row of its own is to be refused. And whether nothing at all
+ * can be written: what must be on disk before it is acknowledged will not be for some time. */
 bool durable_is_full(const struct broker *broker);
+bool durable_is_stuck(const struct broker *broker);
+
+/* Whether what was written into the batch of that number is on disk. */
+static inline bool durable_is_committed(const struct durable *d, uint32_t batch)
+{
+    bool under_way = d->state == DURABLE_BUSY || d->state == DURABLE_STUCK;
+    return d->state != DURABLE_FAILED && batch <= d->serial && !(under_way && batch == d->serial);
+}
 
 /* At the end of a turn: hands over what is due, sends what was waiting for a promise. */
 void durable_work(struct broker *broker);
@@ -101,6 +111,8 @@ void durable_lazy(struct broker *broker);
 
 /* Its row has changed; hard when somebody waits for it. Nothing when it is not durable. */
 void durable_session(struct session *session, bool hard);
+/* Whether the store has its row, as it is now but for when it was last here. */
+bool durable_session_saved(const struct session *session);
 /* Its will has gone out: that, and the messages that come of it, are one batch. */
 void durable_will_fired(struct session *session);
 /* What the store has of it goes, and its number with it. */

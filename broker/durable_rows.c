@@ -255,6 +255,8 @@ static bool put_session(struct durable *d, struct session *session, bool over)
     change->session = session->number;
     body_end(d, change, &w);
     session->stored = true;
+    session->unsaved = false;
+    session->saved_in = d->serial + 1;
     return true;
 }
 

@@ -45,14 +45,6 @@ void paging_consider(struct session *session)
         list_append(&durable_of(session)->pageable, &box->pageable);
 }
 
-static bool is_committed(const struct durable *d, const struct outgoing *o)
-{
-    bool under_way =
-        (d->state == DURABLE_BUSY || d->state == DURABLE_STUCK) && o->batch == d->serial;
-    return o->keep == KEEP_WRITTEN && !under_way && o->batch <= d->serial &&
-           d->state != DURABLE_FAILED;
-}
-
 /* Whoever has rows that are paged has the memory for a ghost. */
 static bool may_page(struct outbox *box)
 {
@@ -114,7 +106,7 @@ static bool page_out(struct session *session)
         cut(box, session->sink ? FRONT : 0);
     while (is_short(session->broker) && (link = list_first(&box->tail)) != NULL) {
         struct outgoing *o = list_item(link, struct outgoing, link);
-        if (!is_committed(d, o) || !may_page(box))
+        if (o->keep != KEEP_WRITTEN || !durable_is_committed(d, o->batch) || !may_page(box))
             break;
         let_go(session, o);
     }

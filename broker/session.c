@@ -304,11 +304,40 @@ static void bind(struct session *session, const struct connect_request *request,
     session->expiry_s = request->expiry_s;
     session->window = request->receive_maximum;
     session->inbound_maximum = request->inbound_maximum;
-    if (session->number || !session->expiry_s)
-        durable_session(session, true);
+    if (session->number || !session->expiry_s) /* stuck: it is as the store has it */
+        durable_session(session, !durable_is_stuck(session->broker));
     else
         (void)durable_adopt(session); /* it is new, and has nothing there might be no memory for */
     session->broker->stats.connects++;
+}
+
+/* A session without expiry ends with its connection; a clean start ends any [MQTT-3.1.2-4]. A
+ * subscription under another mountpoint would be another topic: such a session starts anew. */
+static bool is_over(const struct session *session, const struct connect_request *request)
+{
+    return request->clean_start || session->ending || (session->sink && session->expiry_s == 0) ||
+           strcmp(session->mountpoint, request->mountpoint) != 0;
+}
+
+/* Whether its row says all that an answer to the request would promise: all but since when it is
+ * here. */
+static bool is_as_stored(const struct session *session, const struct connect_request *request)
+{
+    bool will_goes = session->sink && session->will && session->will->delay_s == 0;
+    return durable_session_saved(session) && !will_goes && session->expiry_s == request->expiry_s &&
+           identity_equal(session->identity, request->identity) &&
+           will_equal(session->will, request->will);
+}
+
+/* Whether it would be promised something that there is no room for. */
+static bool lacks_room(const struct broker *broker, const struct session *session,
+                       const struct connect_request *request)
+{
+    if (!durable_is_full(broker))
+        return false;
+    if (session && session->number && !is_over(session, request))
+        return durable_is_stuck(broker) && !is_as_stored(session, request);
+    return request->expiry_s > 0;
 }
 
 enum verdict broker_connect(struct broker *broker, const struct connect_request *request,
@@ -319,7 +348,7 @@ enum verdict broker_connect(struct broker *broker, const struct connect_request 
     if (!authorise_connect(&broker->authority, request->identity, request->client_id, NULL) ||
         (session && !authorise_takeover(request->identity, session->identity)))
         return VERDICT_DENIED;
-    if (request->expiry_s && durable_is_full(broker) && (!session || !session->number))
+    if (lacks_room(broker, session, request))
         return VERDICT_QUOTA;
     *present = false;
     if (!session) {
@@ -328,12 +357,7 @@ enum verdict broker_connect(struct broker *broker, const struct connect_request 
             return broker->sessions.count >= broker->limits->sessions ? VERDICT_QUOTA
                                                                       : VERDICT_NO_MEMORY;
     } else {
-        /* A session without expiry ends with its connection; a clean start ends any [MQTT-3.1.2-4].
-         * A subscription under another mountpoint would be another topic: such a session starts
-         * anew. */
-        bool ends = request->clean_start || session->ending ||
-                    (session->sink && session->expiry_s == 0) ||
-                    strcmp(session->mountpoint, request->mountpoint) != 0;
+        bool ends = is_over(session, request);
         if (session->sink)
             take_over(session, !ends);
         if (ends) {
@@ -343,6 +367,7 @@ enum verdict broker_connect(struct broker *broker, const struct connect_request 
                 end_later(session);
                 return VERDICT_NO_MEMORY;
             }
+            durable_begin(&broker->durable); /* nobody waits for the end of that */
         }
         *present = !ends;
     }
@@ -357,7 +382,8 @@ enum verdict broker_rejoin(struct broker *broker, const struct connect_request *
 {
     struct session *session = map_find(&broker->sessions, request->client_id);
     durable_begin(&broker->durable);
-    if (!session || session->sink || strcmp(session->protocol, request->protocol) != 0 ||
+    if (!session || session->sink || session->ending ||
+        strcmp(session->protocol, request->protocol) != 0 ||
         strcmp(session->mountpoint, request->mountpoint) != 0 ||
         !authorise_connect(&broker->authority, request->identity, request->client_id, NULL) ||
         !authorise_takeover(request->identity, session->identity))

@@ -36,10 +36,12 @@ struct session {
     struct list record;   /* in durable.sessions while its row has to be written */
     uint32_t expiry_s;
     uint32_t subscription_count;
-    uint32_t walk, walk_index; /* publish.c: where this session stands in the walk under way */
+    uint32_t saved_in;         /* the batch that its row was written in last */
+    uint32_t walk, walk_index; /* walk.c: where this session stands in the walk under way */
     uint16_t window;           /* the client's receive maximum */
     uint16_t inbound_maximum;  /* QoS 2 messages it may have open towards the core */
     uint16_t id_len;
+    bool unsaved; /* its row has to say something else, for which somebody may wait */
     bool ending;  /* it is over, but there was no memory for what others inherit: once more soon */
     bool stored;  /* the store has a row of it */
     bool stalled; /* the sink was full when it was last offered something */

@@ -36,6 +36,18 @@ void will_free(struct will *will)
     free(will);
 }
 
+bool will_equal(const struct will *a, const struct will *b)
+{
+    if (!a || !b)
+        return a == b;
+    const struct message *m = a->message, *n = b->message;
+    return a->delay_s == b->delay_s && a->expires == b->expires && a->expiry_s == b->expiry_s &&
+           m->qos == n->qos && m->retain == n->retain &&
+           slice_equal(message_topic(m), message_topic(n)) &&
+           slice_equal(message_payload(m), message_payload(n)) &&
+           slice_equal(message_properties(m), message_properties(n));
+}
+
 static void fired_free(struct broker *broker, struct fired_will *fired)
 {
     uint8_t key[NOTE_KEY];

@@ -12,4 +12,7 @@ struct will {
     uint32_t expiry_s; /* that; 0: at once */
 };
 
+/* Whether two say the same; NULL is none. */
+bool will_equal(const struct will *a, const struct will *b);
+
 #endif

@@ -68,7 +68,7 @@ bool mqtt_send_connack(struct mqtt_connection *c, const struct mqtt_welcome *wel
     size_t size = mqtt_connack_size(version, &properties);
     if (!mqtt_fits(c, size))
         return false;
-    uint64_t promise = broker_promise_for(c->broker, c->session);
+    uint64_t promise = broker_promise_of_connect(c->broker, c->session);
     uint8_t *to = mqtt_room_after(c, size, promise);
     if (!to)
         return true; /* the peer is being closed */

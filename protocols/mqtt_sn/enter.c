@@ -37,7 +37,7 @@ void sn_refuse(struct sn_visit *visit, enum sn_code code, const char *why)
 void sn_welcome(struct sn_connection *c)
 {
     struct sn_packet packet = {.type = SN_CONNACK, .code = SN_ACCEPTED};
-    peer_barrier(c->gate->peer, broker_promise_for(c->gate->broker, c->session));
+    peer_barrier(c->gate->peer, broker_promise_of_connect(c->gate->broker, c->session));
     sn_tell(c, &packet);
     c->fresh = true;
 }

@@ -16,7 +16,7 @@ from process import WAIT_S, Siotd, config, free_port, main, run
 
 FAIL = os.environ.get("SIOTD_FAIL")  # the library tests/crash/fail.c
 CONNACK, PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP, SUBACK = 2, 3, 4, 5, 6, 7, 9
-QUOTA_EXCEEDED = 0x97
+UNAVAILABLE, QUOTA_EXCEEDED = 0x03, 0x97
 
 
 def string(text):
@@ -46,7 +46,8 @@ class Device:
         self.say(packet(0x10, string("MQTT") + bytes([version, 2 if clean else 0, 0, 0]) +
                         properties + string(name)))
         kind, body = self.hear()
-        assert kind >> 4 == CONNACK and body[1] == 0, (kind, body)
+        assert kind >> 4 == CONNACK, (kind, body)
+        assert body[1] == 0, f"CONNACK {body[1]}"
         self.present = body[0] == 1
 
     def __enter__(self):
@@ -419,6 +420,9 @@ class Durability(unittest.TestCase):
         """A disk that is full: what would have to be kept is not acknowledged, the rest goes on."""
         with self.device("s") as away:
             away.subscribe("kept")
+        for version in (4, 5):
+            with self.device(f"back{version}", version=version) as back:
+                back.subscribe("back")
         with self.device("live", clean=True) as live, \
                 self.device("p", version=5, clean=True) as device:
             live.subscribe("live", qos=0)
@@ -430,6 +434,14 @@ class Durability(unittest.TestCase):
                 self.assertEqual(other.answer(PUBACK, number), QUOTA_EXCEEDED)
                 other.publish("live", b"QoS 0", qos=0)
                 self.assertEqual(live.message(), b"QoS 0")
+                for version in (4, 5):  # who is known comes back, and nobody new is promised anything
+                    with self.device(f"back{version}", version=version) as back:
+                        self.assertTrue(back.present)
+                        other.publish("back", b"QoS 0", qos=0)
+                        self.assertEqual(back.message(), b"QoS 0")
+                for version, reason in ((4, UNAVAILABLE), (5, QUOTA_EXCEEDED)):
+                    with self.assertRaisesRegex(AssertionError, f"CONNACK {reason}$"):
+                        self.device("new", version=version)
             make_room()
             began = time.monotonic()
             siotd.await_log(r"info siotd: the store has room again", seconds=10)

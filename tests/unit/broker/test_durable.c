@@ -1,52 +1,5 @@
 /* What is told to the store, when it is told, and which promises are kept because of it. */
-#include "fake_store.h"
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
-
-struct scene {
-    struct world *w;
-    struct fake_store *store;
-    struct fake_client *pub, *a, *b;
-};
-
-static int start(void **state)
-{
-    struct scene *s = calloc(1, sizeof *s);
-    s->w = world_new();
-    s->store = fake_store_new();
-    world_keep(s->w, s->store);
-    s->pub = client_new();
-    s->a = client_new();
-    s->b = client_new();
-    client_connect(s->w, s->pub, "pub");
-    *state = s;
-    return 0;
-}
-
-static int stop(void **state)
-{
-    struct scene *s = *state;
-    world_free(s->w);
-    fake_store_free(s->store);
-    free(s->pub);
-    free(s->a);
-    free(s->b);
-    free(s);
-    return 0;
-}
-
-static void finish(const struct scene *s)
-{
-    fake_store_finish(s->store, s->w, COMMIT_DONE);
-}
-
-static void settle(const struct scene *s)
-{
-    world_settle(s->w, s->store);
-}
+#include "kept_stage.h"
 
 static uint64_t promised(const struct scene *s)
 {
@@ -519,6 +472,93 @@ static void when_it_is_full_what_needs_a_row_is_refused(void **state)
     assert_int_equal(fake_store_rows(s->store, ROW_QUEUED), 2);
 }
 
+static enum verdict reconnect(const struct scene *s, uint32_t expiry_s, struct will *will)
+{
+    struct connect_request request = usual_request("a");
+    request.clean_start = false;
+    request.expiry_s = expiry_s;
+    request.will = will;
+    enum verdict verdict = client_connect_as(s->w, s->a, request);
+    if (verdict != VERDICT_OK && will) {
+        message_unref(will->message);
+        free(will);
+    }
+    return verdict;
+}
+
+/* a is away, its will is to be said in an hour, and the store is full. */
+static void full_while_away(const struct scene *s)
+{
+    assert_int_equal(reconnect(s, 7200, make_will("w", "gone", 3600)), VERDICT_OK);
+    client_subscribe(s->w, s->a, "x", 1);
+    client_vanish(s->w, s->a);
+    settle(s);
+    client_publish(s->w, s->pub, "x", "1", 1, false);
+    world_turn(s->w);
+    fake_store_finish(s->store, s->w, COMMIT_FULL);
+}
+
+static void a_session_that_comes_back_goes_on_while_the_store_is_full(void **state)
+{
+    struct scene *s = *state;
+    full_while_away(s);
+    for (size_t times = 1; times <= 3; times++) {
+        assert_int_equal(reconnect(s, 7200, make_will("w", "gone", 3600)), VERDICT_OK);
+        assert_true(s->a->present);
+        assert_int_equal(broker_promise_of_connect(s->w->broker, s->a->session), 0);
+        assert_int_equal(s->a->count, times); /* what waited for it */
+        client_vanish(s->w, s->a);
+        world_pass(s->w, 1000); /* now the batch is under way once more */
+        if (times % 2)
+            fake_store_finish(s->store, s->w, COMMIT_FULL);
+    }
+    world_pass(s->w, 1000);
+    settle(s);
+    crash(s, 0);
+    assert_non_null(find(s, "a")->will);
+    assert_int_equal(broker_stats(s->w->broker)->queued_messages, 0);
+    connect_for(s, s->a, "a", 7200, NULL);
+    assert_int_equal(s->a->count, 1);
+    assert_true(s->a->got[0].dup);
+}
+
+static void who_asks_for_what_the_store_has_not_is_told_so_at_once(void **state)
+{
+    struct scene *s = *state;
+    full_while_away(s);
+    assert_int_equal(reconnect(s, 7201, make_will("w", "gone", 3600)), VERDICT_QUOTA);
+    assert_int_equal(reconnect(s, 0, make_will("w", "gone", 3600)), VERDICT_QUOTA);
+    assert_int_equal(reconnect(s, 7200, NULL), VERDICT_QUOTA);
+    assert_int_equal(reconnect(s, 7200, make_will("w", "gone", 3601)), VERDICT_QUOTA);
+    assert_int_equal(reconnect(s, 7200, make_will("w", "else", 3600)), VERDICT_QUOTA);
+    struct connect_request request = usual_request("a");
+    request.expiry_s = 7200; /* a clean start that is to be kept */
+    assert_int_equal(client_connect_as(s->w, s->a, request), VERDICT_QUOTA);
+    struct identity *other = identity_new(SLICE("somebody"), false);
+    request.identity = other;
+    request.clean_start = false;
+    assert_int_not_equal(client_connect_as(s->w, s->a, request), VERDICT_OK);
+    identity_unref(other);
+    assert_non_null(find(s, "a")->will); /* nothing has become of it */
+    assert_int_equal(broker_stats(s->w->broker)->queued_messages, 1);
+    client_connect(s->w, s->a, "a"); /* and who wants nothing kept comes in */
+    assert_int_equal(broker_promise_of_connect(s->w->broker, s->a->session), 0);
+}
+
+static void a_will_that_was_said_meanwhile_is_not_promised_again(void **state)
+{
+    struct scene *s = *state;
+    full_while_away(s);
+    assert_int_equal(reconnect(s, 7200, make_will("w", "gone", 3600)), VERDICT_OK);
+    session_set_will(s->a->session, NULL);
+    client_vanish(s->w, s->a);
+    assert_int_equal(reconnect(s, 7200, NULL), VERDICT_QUOTA);
+    assert_int_equal(reconnect(s, 7200, make_will("w", "gone", 3600)), VERDICT_QUOTA);
+    world_pass(s->w, 1000);
+    finish(s);
+    assert_int_equal(reconnect(s, 7200, NULL), VERDICT_OK);
+}
+
 static void who_takes_messages_away_makes_room(void **state)
 {
     struct scene *s = *state;
@@ -555,7 +595,7 @@ static void after_a_failure_no_promise_is_kept(void **state)
     assert_int_equal(s->store->commits, 1);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
+#define TEST ON_STAGE
 
 int main(void)
 {
@@ -584,6 +624,9 @@ int main(void)
         TEST(a_received_id_and_its_message_are_one_batch),
         TEST(an_id_whose_message_was_refused_is_not_written),
         TEST(when_it_is_full_what_needs_a_row_is_refused),
+        TEST(a_session_that_comes_back_goes_on_while_the_store_is_full),
+        TEST(who_asks_for_what_the_store_has_not_is_told_so_at_once),
+        TEST(a_will_that_was_said_meanwhile_is_not_promised_again),
         TEST(who_takes_messages_away_makes_room),
         TEST(after_a_failure_no_promise_is_kept),
     };

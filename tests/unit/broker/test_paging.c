@@ -1,54 +1,17 @@
 /* Queues that are longer than the memory that is meant for them. */
-#include "broker/core.h"
 #include "dice.h"
-#include "fake_store.h"
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
+#include "kept_stage.h"
 
 enum { MANY = 3000, BUDGET = 20000 };
 
-struct scene {
-    struct world *w;
-    struct fake_store *store;
-    struct fake_client *pub, *a, *b;
-};
-
 static int start(void **state)
 {
-    struct scene *s = calloc(1, sizeof *s);
-    s->w = world_new();
+    stage_start(state);
+    struct scene *s = *state;
     s->w->limits.queued_memory = BUDGET;
     s->w->limits.queued_messages = 1000000;
     s->w->limits.queued_bytes = 1 << 30;
-    s->store = fake_store_new();
-    world_keep(s->w, s->store);
-    s->pub = client_new();
-    s->a = client_new();
-    s->b = client_new();
-    client_connect(s->w, s->pub, "pub");
-    *state = s;
     return 0;
-}
-
-static int stop(void **state)
-{
-    struct scene *s = *state;
-    world_free(s->w);
-    fake_store_free(s->store);
-    free(s->pub);
-    free(s->a);
-    free(s->b);
-    free(s);
-    return 0;
-}
-
-static void settle(const struct scene *s)
-{
-    world_settle(s->w, s->store);
 }
 
 static uint64_t queued(const struct scene *s)
@@ -56,16 +19,7 @@ static uint64_t queued(const struct scene *s)
     return broker_stats(s->w->broker)->queued_messages;
 }
 
-static void away(const struct scene *s, struct fake_client *client, const char *id,
-                 const char *filter)
-{
-    client_connect_persistent(s->w, client, id);
-    client_subscribe(s->w, client, filter, 2);
-    client_leave(s->w, client);
-    settle(s);
-}
-
-static void publish(const struct scene *s, const char *topic, int from, int count, int qos)
+static void publish_many(const struct scene *s, const char *topic, int from, int count, int qos)
 {
     for (int i = from; i < from + count; i++) {
         char text[16];
@@ -112,22 +66,11 @@ static void drain(const struct scene *s, struct fake_client *client, int count)
     assert_int_equal(got, count);
 }
 
-static void nothing_is_left(const struct scene *s)
-{
-    settle(s);
-    assert_int_equal(queued(s), 0);
-    assert_int_equal(in_memory(s), 0);
-    assert_int_equal(broker_stats(s->w->broker)->queued_bytes, 0);
-    assert_int_equal(fake_store_rows(s->store, ROW_QUEUED), 0);
-    assert_int_equal(fake_store_rows(s->store, ROW_MESSAGE), 0);
-    assert_int_equal(s->w->broker->durable.messages.count, 0);
-}
-
 static void a_long_queue_is_not_in_memory(void **state)
 {
     struct scene *s = *state;
-    away(s, s->a, "a", "x");
-    publish(s, "x", 0, MANY, 1);
+    be_away(s, s->a, "a", "x");
+    publish_many(s, "x", 0, MANY, 1);
     assert_int_equal(queued(s), MANY);
     assert_true(in_memory(s) <= BUDGET + 500);
     assert_true(s->w->broker->durable.messages.count < 500);
@@ -135,37 +78,37 @@ static void a_long_queue_is_not_in_memory(void **state)
     client_connect_persistent(s->w, s->a, "a");
     settle(s);
     drain(s, s->a, MANY);
-    nothing_is_left(s);
+    nothing_is_queued(s);
 }
 
 static void qos_2_pages_too(void **state)
 {
     struct scene *s = *state;
-    away(s, s->a, "a", "x");
-    publish(s, "x", 0, 1000, 2);
+    be_away(s, s->a, "a", "x");
+    publish_many(s, "x", 0, 1000, 2);
     client_connect_persistent(s->w, s->a, "a");
     settle(s);
     drain(s, s->a, 1000);
-    nothing_is_left(s);
+    nothing_is_queued(s);
 }
 
 static void what_comes_while_it_is_being_read_keeps_its_place(void **state)
 {
     struct scene *s = *state;
-    away(s, s->a, "a", "x");
-    publish(s, "x", 0, 1000, 1);
+    be_away(s, s->a, "a", "x");
+    publish_many(s, "x", 0, 1000, 1);
     client_connect_persistent(s->w, s->a, "a");
-    publish(s, "x", 1000, 200, 1);
+    publish_many(s, "x", 1000, 200, 1);
     drain(s, s->a, 1200);
-    nothing_is_left(s);
+    nothing_is_queued(s);
 }
 
 static void a_message_that_two_have_goes_with_the_second(void **state)
 {
     struct scene *s = *state;
-    away(s, s->a, "a", "x");
-    away(s, s->b, "b", "x");
-    publish(s, "x", 0, 500, 1);
+    be_away(s, s->a, "a", "x");
+    be_away(s, s->b, "b", "x");
+    publish_many(s, "x", 0, 500, 1);
     assert_int_equal(fake_store_rows(s->store, ROW_MESSAGE), 500);
     client_connect_persistent(s->w, s->a, "a");
     settle(s);
@@ -175,18 +118,18 @@ static void a_message_that_two_have_goes_with_the_second(void **state)
     client_connect_persistent(s->w, s->b, "b");
     settle(s);
     drain(s, s->b, 500);
-    nothing_is_left(s);
+    nothing_is_queued(s);
 }
 
 static void a_session_that_ends_leaves_nothing_in_the_store(void **state)
 {
     struct scene *s = *state;
-    away(s, s->a, "a", "x");
-    publish(s, "x", 0, 700, 1);
+    be_away(s, s->a, "a", "x");
+    publish_many(s, "x", 0, 700, 1);
     broker_kick(s->w->broker, SLICE("a"), EXPEL_KICKED);
     assert_int_equal(queued(s), 0);
     settle(s);
-    nothing_is_left(s);
+    nothing_is_queued(s);
     assert_int_equal(fake_store_rows(s->store, ROW_SESSION), 0);
     assert_int_equal(fake_store_rows(s->store, ROW_SUBSCRIPTION), 0);
 }
@@ -194,8 +137,8 @@ static void a_session_that_ends_leaves_nothing_in_the_store(void **state)
 static void a_crash_while_it_is_cleared_away_does_not_bring_it_back(void **state)
 {
     struct scene *s = *state;
-    away(s, s->a, "a", "x");
-    publish(s, "x", 0, 700, 1);
+    be_away(s, s->a, "a", "x");
+    publish_many(s, "x", 0, 700, 1);
     broker_kick(s->w->broker, SLICE("a"), EXPEL_KICKED);
     for (int i = 0; i < 2; i++) { /* some of it, not all */
         world_pass(s->w, 60);
@@ -208,36 +151,36 @@ static void a_crash_while_it_is_cleared_away_does_not_bring_it_back(void **state
     world_pass(s->w, 1);
     assert_null(map_find(&s->w->broker->sessions, SLICE("a")));
     settle(s);
-    nothing_is_left(s);
+    nothing_is_queued(s);
     assert_int_equal(fake_store_rows(s->store, ROW_SESSION), 0);
 }
 
 static void after_a_restart_it_is_read_as_it_is_needed(void **state)
 {
     struct scene *s = *state;
-    away(s, s->a, "a", "x");
-    away(s, s->b, "b", "x");
-    publish(s, "x", 0, 1000, 1);
+    be_away(s, s->a, "a", "x");
+    be_away(s, s->b, "b", "x");
+    publish_many(s, "x", 0, 1000, 1);
     world_crash(s->w, s->store, 10);
     client_connect(s->w, s->pub, "pub");
     assert_int_equal(s->store->rejected, 0);
     assert_int_equal(queued(s), 2000);
     assert_true(in_memory(s) <= 3 * BUDGET);
-    publish(s, "x", 1000, 50, 1);
+    publish_many(s, "x", 1000, 50, 1);
     client_connect_persistent(s->w, s->a, "a");
     settle(s);
     drain(s, s->a, 1050);
     client_connect_persistent(s->w, s->b, "b");
     settle(s);
     drain(s, s->b, 1050);
-    nothing_is_left(s);
+    nothing_is_queued(s);
 }
 
 static void what_was_under_way_before_a_restart_is_read_first(void **state)
 {
     struct scene *s = *state;
-    away(s, s->a, "a", "x");
-    publish(s, "x", 0, 100, 2);
+    be_away(s, s->a, "a", "x");
+    publish_many(s, "x", 0, 100, 2);
     client_connect_persistent(s->w, s->a, "a");
     settle(s);
     assert_int_equal(s->a->count, 32);
@@ -255,14 +198,14 @@ static void what_was_under_way_before_a_restart_is_read_first(void **state)
         assert_true(s->a->got[i].dup);
     }
     drain(s, s->a, 100);
-    nothing_is_left(s);
+    nothing_is_queued(s);
 }
 
 static void a_store_that_cannot_read_is_asked_again(void **state)
 {
     struct scene *s = *state;
-    away(s, s->a, "a", "x");
-    publish(s, "x", 0, 300, 1);
+    be_away(s, s->a, "a", "x");
+    publish_many(s, "x", 0, 300, 1);
     client_connect_persistent(s->w, s->a, "a");
     assert_int_equal(s->store->fetch_count, 1);
     uint64_t session = s->store->fetches[0].session;
@@ -273,15 +216,15 @@ static void a_store_that_cannot_read_is_asked_again(void **state)
     assert_int_equal(s->store->fetch_count, 1);
     settle(s);
     drain(s, s->a, 300);
-    nothing_is_left(s);
+    nothing_is_queued(s);
 }
 
 static void rows_that_were_damaged_are_not_waited_for(void **state)
 {
     struct scene *s = *state;
     s->w->limits.queued_memory = 0;
-    away(s, s->a, "a", "x");
-    publish(s, "x", 0, 300, 1);
+    be_away(s, s->a, "a", "x");
+    publish_many(s, "x", 0, 300, 1);
     client_connect_persistent(s->w, s->a, "a");
     uint64_t session = s->store->fetches[0].session;
     s->store->fetch_count = 0;
@@ -295,24 +238,24 @@ static void rows_that_were_damaged_are_not_waited_for(void **state)
 static void an_answer_that_comes_too_late_is_nobodys(void **state)
 {
     struct scene *s = *state;
-    away(s, s->a, "a", "x");
-    publish(s, "x", 0, 300, 1);
+    be_away(s, s->a, "a", "x");
+    publish_many(s, "x", 0, 300, 1);
     client_connect_persistent(s->w, s->a, "a");
     client_connect(s->w, s->a, "a"); /* a clean start */
     while (fake_store_answer(s->store, s->w))
         ;
     assert_int_equal(s->a->count, 0);
     settle(s);
-    nothing_is_left(s);
+    nothing_is_queued(s);
 }
 
 /* Whoever ends while rows are on their way to it is answered for two: the ghost asks anew. */
 static void an_answer_that_comes_twice_costs_nobody_else_a_message(void **state)
 {
     struct scene *s = *state;
-    away(s, s->a, "a", "x");
-    away(s, s->b, "b", "x");
-    publish(s, "x", 0, 600, 1);
+    be_away(s, s->a, "a", "x");
+    be_away(s, s->b, "b", "x");
+    publish_many(s, "x", 0, 600, 1);
     client_connect_persistent(s->w, s->a, "a");
     assert_int_equal(s->store->fetch_count, 1);
     client_connect(s->w, s->a, "a"); /* a clean start */
@@ -329,14 +272,14 @@ static void an_answer_that_comes_twice_costs_nobody_else_a_message(void **state)
     client_connect_persistent(s->w, s->b, "b");
     settle(s);
     drain(s, s->b, 600);
-    nothing_is_left(s);
+    nothing_is_queued(s);
 }
 
 static void what_a_ghost_leaves_goes_to_its_share(void **state)
 {
     struct scene *s = *state;
-    away(s, s->a, "a", "$share/g/x");
-    publish(s, "x", 0, 300, 1);
+    be_away(s, s->a, "a", "$share/g/x");
+    publish_many(s, "x", 0, 300, 1);
     client_connect_persistent(s->w, s->b, "b");
     client_subscribe(s->w, s->b, "$share/g/x", 1);
     settle(s);
@@ -361,13 +304,13 @@ static void what_a_ghost_leaves_goes_to_its_share(void **state)
         settle(s);
     }
     assert_int_equal(got, 300);
-    nothing_is_left(s);
+    nothing_is_queued(s);
 }
 
 static void expired_messages_go_when_their_turn_comes(void **state)
 {
     struct scene *s = *state;
-    away(s, s->a, "a", "x");
+    be_away(s, s->a, "a", "x");
     for (int i = 0; i < 300; i++) {
         struct message m = {.topic = (const uint8_t *)"x",
                             .topic_len = 1,
@@ -393,7 +336,7 @@ static void expired_messages_go_when_their_turn_comes(void **state)
         settle(s);
     }
     assert_int_equal(got, 150);
-    nothing_is_left(s);
+    nothing_is_queued(s);
 }
 
 /* Everything at once, at random, with crashes; each message must come once and in order. */
@@ -403,7 +346,7 @@ static void play(struct scene *s, uint64_t seed)
     int sent = 0, got = 0;
     bool here = false;
     s->w->limits.queued_memory = dice_throw(&dice, 3) * 6000;
-    away(s, s->a, "a", "x");
+    be_away(s, s->a, "a", "x");
     for (int step = 0; step < 400; step++) {
         switch (dice_throw(&dice, 9)) {
         case 0:
@@ -475,7 +418,7 @@ static void play(struct scene *s, uint64_t seed)
         free(copy);
     }
     assert_int_equal(got, sent);
-    nothing_is_left(s);
+    nothing_is_queued(s);
 }
 
 static void at_random_nothing_is_lost_or_out_of_order(void **state)
@@ -485,11 +428,11 @@ static void at_random_nothing_is_lost_or_out_of_order(void **state)
         void *one;
         start(&one);
         play(one, seed);
-        stop(&one);
+        stage_stop(&one);
     }
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stage_stop)
 
 int main(void)
 {

@@ -1,72 +1,5 @@
 /* What is there again after a crash. */
-#include "broker/core.h"
-#include "fake_store.h"
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
-
-struct scene {
-    struct world *w;
-    struct fake_store *store;
-    struct fake_client *pub, *a, *b;
-};
-
-static int start(void **state)
-{
-    struct scene *s = calloc(1, sizeof *s);
-    s->w = world_new();
-    s->store = fake_store_new();
-    world_keep(s->w, s->store);
-    s->pub = client_new();
-    s->a = client_new();
-    s->b = client_new();
-    client_connect(s->w, s->pub, "pub");
-    *state = s;
-    return 0;
-}
-
-static int stop(void **state)
-{
-    struct scene *s = *state;
-    world_free(s->w);
-    fake_store_free(s->store);
-    free(s->pub);
-    free(s->a);
-    free(s->b);
-    free(s);
-    return 0;
-}
-
-static void settle(const struct scene *s)
-{
-    world_settle(s->w, s->store);
-}
-
-static void crash(const struct scene *s, uint64_t ms)
-{
-    world_crash(s->w, s->store, ms);
-    client_forget(s->a);
-    client_forget(s->b);
-    client_connect(s->w, s->pub, "pub");
-}
-
-static struct session *find(const struct scene *s, const char *id)
-{
-    return map_find(&s->w->broker->sessions, slice_of_str(id));
-}
-
-static void connect_for(const struct scene *s, struct fake_client *client, const char *id,
-                        uint32_t expiry_s, struct will *will)
-{
-    struct connect_request request = usual_request(id);
-    request.clean_start = false;
-    request.expiry_s = expiry_s;
-    request.will = will;
-    assert_int_equal(client_connect_as(s->w, client, request), VERDICT_OK);
-}
+#include "kept_stage.h"
 
 static void a_session_and_its_subscriptions_are_there_again(void **state)
 {
@@ -533,7 +466,7 @@ static void rows_that_make_no_sense_are_refused(void **state)
     broker_restored(s->w->broker);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
+#define TEST ON_STAGE
 
 int main(void)
 {
