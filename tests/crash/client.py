@@ -14,6 +14,7 @@ import struct
 import time
 
 CONNACK, PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP, SUBACK = 2, 3, 4, 5, 6, 7, 9
+SERVER_UNAVAILABLE = 3
 
 
 def text(value):
@@ -60,6 +61,7 @@ class Client:
         self.window = window
         self.socket, self.incoming, self.outgoing = None, bytearray(), bytearray()
         self.ready, self.subscribed = False, not subscriptions
+        self.may_be_refused = False  # for want of memory or room
         self.present = None  # what the last CONNACK said of the session
         self.had_session = False
         self.next_id = 0
@@ -145,6 +147,8 @@ class Client:
             self.take_answer(kind, struct.unpack("!H", body[:2])[0])
 
     def welcome(self, body):
+        if self.may_be_refused and body[1] == SERVER_UNAVAILABLE:
+            return  # the broker closes the connection
         assert body[1] == 0, f"{self.name}: refused with {body[1]}"
         self.present = bool(body[0])
         assert self.present or not self.had_session, f"{self.name}: its session is lost"

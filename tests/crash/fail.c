@@ -1,13 +1,18 @@
 /* fail: a library for LD_PRELOAD that makes one call of a process fail, or kills the process at it.
  *
- *   FAIL_SET=flush|io|memory   which calls count: flushes of files; all that writes, cuts, opens
- * and flushes files; allocations FAIL_FOLDER=/path          only files in there count (flush, io)
- *   FAIL_AT=N                  the N-th such call, from 1; from FAIL_FROM on
- *   FAIL_FROM=FILE             counting begins when this file exists (looked for at each call);
- * left out: at once FAIL_HOW=error|always|short|before|after error: that call fails; always: all
- * later ones too; short: that write writes half; before, after: SIGKILL before it is done, or after
- *   FAIL_ERRNO=NUMBER          with which errno (memory: always ENOMEM)
- *   FAIL_MARK=FILE             is made when it happens
+ *   FAIL_SET=flush|write|read|io|memory
+ *                        which calls count: flushes of files; writes; reads; all that writes, cuts,
+ *                        opens and flushes files; allocations
+ *   FAIL_FOLDER=/path    only files in there count (all sets but memory)
+ *   FAIL_AT=N            the N-th such call, from 1; from FAIL_FROM on
+ *   FAIL_FROM=FILE       counting begins when this file exists (looked for at each call); left out:
+ *                        at once
+ *   FAIL_HOW=error|always|short|halves|before|after
+ *                        error: that call fails; always: all later ones too; short: that write
+ *                        writes half; halves: all later ones too; before, after: SIGKILL before it
+ *                        is done, or after
+ *   FAIL_ERRNO=NUMBER    with which errno (memory: always ENOMEM)
+ *   FAIL_MARK=FILE       is made when it happens
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -22,8 +27,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum set { SET_NONE, SET_FLUSH, SET_IO, SET_MEMORY };
-enum how { HOW_ERROR, HOW_ALWAYS, HOW_SHORT, HOW_BEFORE, HOW_AFTER };
+/* SET_IO takes SET_FLUSH, SET_WRITE and what is neither; nothing counts as SET_NONE. */
+enum set { SET_NONE, SET_FLUSH, SET_WRITE, SET_IO, SET_READ, SET_MEMORY };
+enum how { HOW_ERROR, HOW_ALWAYS, HOW_SHORT, HOW_HALVES, HOW_BEFORE, HOW_AFTER };
 
 static enum set set;
 static enum how how;
@@ -33,20 +39,25 @@ static long at = 1;
 static atomic_long calls;
 static atomic_int begun;
 
+/* Where a name stands in a list; the first one when it is in none. */
+static int place_of(const char *name, const char *const names[], int count)
+{
+    for (int i = 0; name && i < count; i++)
+        if (strcmp(name, names[i]) == 0)
+            return i;
+    return 0;
+}
+
 static enum set set_of(const char *name)
 {
-    if (!name)
-        return SET_NONE;
-    return !strcmp(name, "flush") ? SET_FLUSH : !strcmp(name, "io") ? SET_IO : SET_MEMORY;
+    static const char *const names[] = {"none", "flush", "write", "io", "read", "memory"};
+    return (enum set)place_of(name, names, 6);
 }
 
 static enum how how_of(const char *name)
 {
-    static const char *const names[] = {"error", "always", "short", "before", "after"};
-    for (int i = 0; name && i < 5; i++)
-        if (strcmp(name, names[i]) == 0)
-            return (enum how)i;
-    return HOW_ERROR;
+    static const char *const names[] = {"error", "always", "short", "halves", "before", "after"};
+    return (enum how)place_of(name, names, 6);
 }
 
 __attribute__((constructor)) static void begin(void)
@@ -90,11 +101,11 @@ static int has_begun(void)
 /* Whether a call of this sort is the one; a persistent failure is for all that follow. */
 static int is_it(enum set sort)
 {
-    int counts = set == sort || (set == SET_IO && sort == SET_FLUSH);
+    int counts = set == sort || (set == SET_IO && (sort == SET_FLUSH || sort == SET_WRITE));
     int kept = errno, it = 0;
     if (counts && has_begun()) {
         long call = ++calls;
-        it = how == HOW_ALWAYS ? call >= at : call == at;
+        it = how == HOW_ALWAYS || how == HOW_HALVES ? call >= at : call == at;
         if (it && call == at)
             happened();
     }
@@ -152,9 +163,9 @@ FLUSH_AS(fdatasync)
     {                                                                                              \
         ssize_t (*real)(int, const void *, size_t, off_t) =                                        \
             REAL(ssize_t(*)(int, const void *, size_t, off_t), #name);                             \
-        int strike = strikes(SET_IO, fd);                                                          \
-        if (strike && how == HOW_SHORT)                                                            \
-            return real(fd, bytes, length / 2, to);                                                \
+        int strike = strikes(SET_WRITE, fd);                                                       \
+        if (strike && (how == HOW_SHORT || how == HOW_HALVES))                                     \
+            return real(fd, bytes, length > 1 ? length / 2 : length, to);                          \
         if (strike && how != HOW_AFTER) {                                                          \
             errno = error_number;                                                                  \
             return -1;                                                                             \
@@ -166,11 +177,25 @@ FLUSH_AS(fdatasync)
 PWRITE_AS(pwrite)
 PWRITE_AS(pwrite64)
 
+#define PREAD_AS(name)                                                                             \
+    ssize_t name(int fd, void *bytes, size_t length, off_t from_there)                             \
+    {                                                                                              \
+        ssize_t (*real)(int, void *, size_t, off_t) =                                              \
+            REAL(ssize_t(*)(int, void *, size_t, off_t), #name);                                   \
+        if (strikes(SET_READ, fd)) {                                                               \
+            errno = error_number;                                                                  \
+            return -1;                                                                             \
+        }                                                                                          \
+        return real(fd, bytes, length, from_there);                                                \
+    }
+PREAD_AS(pread)
+PREAD_AS(pread64)
+
 #define FTRUNCATE_AS(name)                                                                         \
     int name(int fd, off_t size)                                                                   \
     {                                                                                              \
         int strike = strikes(SET_IO, fd);                                                          \
-        if (strike && how != HOW_AFTER && how != HOW_SHORT) {                                      \
+        if (strike && how != HOW_AFTER) {                                                          \
             errno = error_number;                                                                  \
             return -1;                                                                             \
         }                                                                                          \
@@ -191,10 +216,8 @@ FTRUNCATE_AS(ftruncate64)
         if (counts && is_it(SET_IO)) {                                                             \
             if (how == HOW_BEFORE || how == HOW_AFTER)                                             \
                 die();                                                                             \
-            if (how != HOW_SHORT) {                                                                \
-                errno = error_number;                                                              \
-                return -1;                                                                         \
-            }                                                                                      \
+            errno = error_number;                                                                  \
+            return -1;                                                                             \
         }                                                                                          \
         return REAL(int (*)(const char *, int, ...), #name)(path, flags, mode);                    \
     }
