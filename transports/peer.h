@@ -11,7 +11,9 @@
 #include "base/log.h"
 #include "base/slice.h"
 
+struct loop;
 struct peer;
+struct protocol;
 struct broker;
 struct access;
 struct identity;
@@ -146,6 +148,18 @@ size_t peer_allowance(const struct peer *peer);
  * length. Also of a stream peer. */
 enum { PEER_ENDPOINT_SIZE = 24 };
 size_t peer_endpoint(const struct peer *peer, uint8_t to[PEER_ENDPOINT_SIZE]);
+
+/* Where a datagram peer is, and what address of ours it speaks to, as bytes that still mean the
+ * same after a restart, into `to`. Returns the length; 0 of a stream peer. */
+enum { PEER_PLACE_SIZE = 42 };
+size_t peer_place(const struct peer *peer, uint8_t to[PEER_PLACE_SIZE]);
+
+/* For protocol.recall: the peer at a place of before the restart, known and verified as it was
+ * then, behind the listener of that name; the one that is there, or a new one, whose protocol state
+ * (*state) is open and as new. NULL: there is no such listener of that protocol any more, or it has
+ * a layer (whose secrets have gone), or no room; or out of memory. */
+struct peer *peer_recall(struct loop *loop, const struct protocol *protocol, struct slice listener,
+                         struct slice place, void **state);
 
 /* Gives the peer the name its log lines carry, usually the client id; copied and escaped. */
 void peer_name(struct peer *peer, struct slice name);

@@ -7,6 +7,7 @@
 
 #include "protocols/coap/answer.h"
 #include "protocols/coap/home.h"
+#include "protocols/coap/kept.h"
 #include "protocols/coap/observe.h"
 #include "protocols/coap/request.h"
 
@@ -90,6 +91,14 @@ static void expired(struct peer *peer, void *state)
     coap_observe_expired(state);
 }
 
+/* There is no word for it: those who observe go on when siotd is back. */
+static void stopping(struct peer *peer, void *state)
+{
+    struct coap_endpoint *e = state;
+    (void)peer;
+    e->stopping = true;
+}
+
 static void close_endpoint(struct peer *peer, void *state, const char *why)
 {
     struct coap_endpoint *e = state;
@@ -108,5 +117,7 @@ const struct protocol coap_protocol = {
     .receive = receive,
     .drained = drained,
     .expired = expired,
+    .recall = coap_kept_recall,
+    .stopping = stopping,
     .close = close_endpoint,
 };

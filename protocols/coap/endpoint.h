@@ -36,6 +36,7 @@ struct coap_endpoint {
     bool known;    /* peer_known has been called */
     bool stale;    /* some observation waits to be let go */
     bool expelled; /* the core has taken the session away */
+    bool stopping; /* siotd is: what is kept of it stays */
 };
 
 static inline const struct coap_options *coap_options_of(const struct coap_endpoint *e)

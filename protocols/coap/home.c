@@ -3,6 +3,7 @@
 
 #include "base/hash.h"
 #include "base/random.h"
+#include "protocols/coap/kept.h"
 
 #include <stdlib.h>
 
@@ -17,6 +18,7 @@ static struct coap_home *make(struct broker *broker)
     random_bytes(home->key, sizeof home->key);
     coap_uploads_init(&home->uploads);
     coap_topics_init(&home->topics, broker);
+    coap_kept_begin(home);
     return home;
 }
 

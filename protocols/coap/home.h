@@ -23,6 +23,8 @@ struct coap_home {
     struct broker *broker;
     uint8_t key[SIPHASH_KEY_SIZE]; /* of Echo and of message ids for strangers */
     uint64_t serials;              /* given so far */
+    uint64_t number_floor;         /* of Observe numbers; see kept.h */
+    uint64_t number_limit;         /* up to which they are taken, on disk */
     struct coap_exchanges exchanges;
     struct coap_uploads uploads;
     struct coap_topics topics;

@@ -8,6 +8,7 @@
 
 #include "base/random.h"
 #include "protocols/coap/format.h"
+#include "protocols/coap/kept.h"
 
 #include <stdlib.h>
 
@@ -41,6 +42,13 @@ static uint64_t check_ms(const struct coap_observation *o)
     return own < most ? own : most;
 }
 
+/* When it has to show that somebody is there. */
+static uint64_t check_due_ms(const struct coap_observation *o)
+{
+    uint64_t due = o->checked_ms + check_ms(o);
+    return o->probe_ms && o->probe_ms < due ? o->probe_ms : due;
+}
+
 /* Sets the one deadline to what comes first. */
 static void set_deadline(struct coap_endpoint *e)
 {
@@ -48,8 +56,8 @@ static void set_deadline(struct coap_endpoint *e)
     int64_t wall_ms = broker_wall_ms(peer_broker(e->peer));
     each_observation(o, e)
     {
-        uint64_t check = o->checked_ms + check_ms(o);
-        if (o != e->unacked && check < due)
+        uint64_t check = check_due_ms(o);
+        if (!e->unacked && check < due) /* one at a time */
             due = check;
         if (!o->topic || !o->topic->expires_s)
             continue;
@@ -84,6 +92,7 @@ static void finish(struct coap_observation *o)
 {
     struct coap_endpoint *e = o->e;
     o->over = true;
+    coap_keep_no_more(o);
     leave_topic(o);
     news_clear(&o->waiting);
     if (e->unacked == o)
@@ -136,6 +145,8 @@ void coap_observe_close(struct coap_endpoint *e, const char *why)
     e->stale = false;
     each_observation(o, e)
     {
+        if (!e->stopping)
+            coap_keep_no_more(o);
         release(o);
     }
     coap_endpoint_disconnect(e, why);
@@ -143,12 +154,17 @@ void coap_observe_close(struct coap_endpoint *e, const char *why)
 
 /* ---- saying it ---- */
 
-/* 24 bits of a number that rises with the time as well, 16 ms a step, so that it goes on where it
- * was after a restart (RFC 7641 section 4.4). */
+/* 24 bits of a number that rises with the time as well, 16 ms a step, and over a restart never
+ * below what was said before (RFC 7641 section 4.4). */
 static uint64_t next_sequence(struct coap_observation *o)
 {
-    uint64_t clock = (uint64_t)broker_wall_ms(peer_broker(o->e->peer)) / 16;
-    o->sequence = o->sequence + 1 > clock ? o->sequence + 1 : clock;
+    struct coap_home *home = coap_home_of(peer_broker(o->e->peer));
+    uint64_t least = (uint64_t)broker_wall_ms(peer_broker(o->e->peer)) / 16;
+    if (home && coap_kept_floor(home) > least)
+        least = coap_kept_floor(home);
+    o->sequence = o->sequence + 1 > least ? o->sequence + 1 : least;
+    if (home && o->kept)
+        coap_kept_say(home, o->sequence);
     return o->sequence;
 }
 
@@ -160,8 +176,11 @@ static void check_format(struct coap_observation *o, struct coap_news *news)
         news->message ? coap_format_of(message_properties(news->message)) : COAP_NO_FORMAT;
     if (format == COAP_NO_FORMAT || coap_class(news->code) != 2)
         return;
-    if (o->format == COAP_NO_FORMAT)
+    if (o->format == COAP_NO_FORMAT) {
         o->format = format;
+        if (o->kept)
+            coap_keep(o);
+    }
     if (o->format == format)
         return;
     news->code = COAP_NOT_ACCEPTABLE;
@@ -237,7 +256,8 @@ static bool wants_acknowledgement(const struct coap_observation *o, const struct
     const struct coap_endpoint *e = o->e;
     int notify = coap_options_of(e)->notify;
     return notify == COAP_NOTIFY_CON || (notify == COAP_NOTIFY_QOS && m && m->qos > 0) ||
-           !peer_is_verified(e->peer) || peer_now_ms(e->peer) - o->checked_ms >= check_ms(o);
+           !peer_is_verified(e->peer) || o->probe_ms ||
+           peer_now_ms(e->peer) - o->checked_ms >= check_ms(o);
 }
 
 /* Notifies at once, without keeping anything; the message may be borrowed. */
@@ -358,51 +378,49 @@ static struct coap_observation *find(const struct coap_endpoint *e, struct slice
     return NULL;
 }
 
-static struct coap_observation *make(const struct coap_call *call)
+static struct coap_observation *make(struct coap_endpoint *e, struct slice token, struct slice name)
 {
-    struct slice token = call->request->message.token;
-    struct coap_observation *o = calloc(1, sizeof *o + token.len + call->topic.len);
+    struct coap_observation *o = calloc(1, sizeof *o + token.len + name.len);
     if (!o)
         return NULL;
-    o->e = call->e;
+    o->e = e;
     o->format = COAP_NO_FORMAT;
     o->token_len = (uint8_t)token.len;
-    o->name_len = (uint16_t)call->topic.len;
-    struct writer w = writer_of(o->text, token.len + call->topic.len);
+    o->name_len = (uint16_t)name.len;
+    struct writer w = writer_of(o->text, token.len + name.len);
     writer_bytes(&w, token);
-    writer_bytes(&w, call->topic);
+    writer_bytes(&w, name);
     list_init(&o->link);
     list_init(&o->topic_link);
     return o;
 }
 
-static bool is_room(const struct coap_call *call)
+static bool is_room(const struct coap_endpoint *e, const struct coap_topic *topic)
 {
-    const struct coap_topic *topic = call->configuration;
     uint64_t count = 0;
-    each_observation(o, call->e)
+    each_observation(o, e)
     {
         count += !o->over;
     }
-    return count < coap_options_of(call->e)->observations &&
+    return count < coap_options_of(e)->observations &&
            (!topic || topic->observer_count < topic->max_subscribers);
 }
 
-static enum verdict subscribe(struct coap_call *call)
+static enum verdict subscribe(struct coap_endpoint *e, struct coap_home *home, struct slice name)
 {
     struct subscribe_options options = {.retain_as_published = true, .retain_handling = 2};
-    enum verdict verdict = coap_endpoint_connect(call->e, call->home);
-    if (verdict == VERDICT_OK && !is_observed(call->e, call->topic))
-        verdict = broker_subscribe(call->broker, call->e->session, call->topic, &options);
+    enum verdict verdict = coap_endpoint_connect(e, home);
+    if (verdict == VERDICT_OK && !is_observed(e, name))
+        verdict = broker_subscribe(peer_broker(e->peer), e->session, name, &options);
     return verdict;
 }
 
-static void enrol(struct coap_call *call, struct coap_observation *o)
+static void enrol(struct coap_observation *o, struct coap_topic *topic)
 {
-    list_append(&call->e->observations, &o->link);
-    if (!call->configuration)
+    list_append(&o->e->observations, &o->link);
+    if (!topic)
         return;
-    o->topic = call->configuration;
+    o->topic = topic;
     o->topic->observer_count++;
     list_append(&o->topic->observers, &o->topic_link);
 }
@@ -418,9 +436,14 @@ static void begin(struct coap_call *call, struct coap_observation *o, struct mes
     o->checked_ms = peer_now_ms(call->e->peer);
     if (call->answer.format != COAP_NO_FORMAT)
         o->format = call->answer.format;
+    else if (r->has_accept)
+        o->format = r->accept;
     hold_large(o, &news);
+    coap_keep(o);
     call->answer.has_observe = true;
     call->answer.observe = (uint32_t)next_sequence(o);
+    if (o->kept) /* an answer with Observe promises both (section 4.1) */
+        call->answer.promise = broker_promise(call->broker);
     set_deadline(call->e);
 }
 
@@ -435,13 +458,13 @@ void coap_observe(struct coap_call *call, struct message *message)
     }
     if (o) /* the token is for something else now */
         finish(o);
-    if (token.len > COAP_OBSERVE_TOKEN_MOST || !is_room(call) ||
+    if (token.len > COAP_OBSERVE_TOKEN_MOST || !is_room(call->e, call->configuration) ||
         slice_starts_with(call->topic, SLICE("$share/")))
         return;
-    o = make(call);
+    o = make(call->e, token, call->topic);
     if (!o)
         return;
-    enum verdict verdict = subscribe(call);
+    enum verdict verdict = subscribe(call->e, call->home, call->topic);
     if (verdict != VERDICT_OK) {
         free(o);
         call->e->stale = true; /* a session without observations ends */
@@ -449,15 +472,58 @@ void coap_observe(struct coap_call *call, struct message *message)
             coap_say_denied(call);
         return;
     }
-    enrol(call, o);
+    enrol(o, call->configuration);
     begin(call, o, message);
 }
 
-void coap_observe_no_more(struct coap_endpoint *e, struct slice token)
+/* The topic's configuration; *fits: it may have one more observer, and there was memory to tell. */
+static struct coap_topic *configuration(const struct coap_endpoint *e, struct coap_home *home,
+                                        struct slice name, bool *fits)
+{
+    struct buffer *full = &home->topic;
+    full->len = 0;
+    *fits = buffer_append(full, coap_mountpoint_of(e)) == 0 && buffer_append(full, name) == 0;
+    struct coap_topic *topic = *fits ? coap_topics_find(&home->topics, buffer_slice(full)) : NULL;
+    *fits = *fits && is_room(e, topic);
+    return topic;
+}
+
+bool coap_observe_again(struct coap_endpoint *e, struct coap_home *home,
+                        const struct coap_relation *relation, uint64_t probe_ms)
+{
+    bool fits;
+    struct coap_topic *topic = configuration(e, home, relation->name, &fits);
+    if (!fits || relation->token.len > COAP_OBSERVE_TOKEN_MOST || find(e, relation->token))
+        return false;
+    struct coap_observation *o = make(e, relation->token, relation->name);
+    if (!o)
+        return false;
+    enum verdict verdict = subscribe(e, home, relation->name);
+    if (verdict != VERDICT_OK) {
+        struct coap_news last = {.code = COAP_FORBIDDEN};
+        if (verdict == VERDICT_DENIED) /* RFC 7641 section 3.2 */
+            transmit(o, COAP_NON, coap_endpoint_next_id(e), 0, &last);
+        free(o);
+        e->stale = true;
+        coap_observe_tidy(e);
+        return false;
+    }
+    o->szx = relation->szx < coap_szx_of(e) ? relation->szx : coap_szx_of(e);
+    o->format = relation->format;
+    o->checked_ms = peer_now_ms(e->peer);
+    o->probe_ms = probe_ms;
+    o->kept = true;
+    enrol(o, topic);
+    set_deadline(e);
+    return true;
+}
+
+bool coap_observe_no_more(struct coap_endpoint *e, struct slice token)
 {
     struct coap_observation *o = find(e, token);
     if (o)
         finish(o);
+    return o != NULL;
 }
 
 void coap_observe_end_all(struct coap_topic *topic, uint64_t from, uint8_t code)
@@ -493,6 +559,7 @@ void coap_observe_acknowledged(struct coap_endpoint *e, uint16_t id)
     peer_verify(e->peer); /* the id was drawn at random, or followed one that was */
     e->unacked = NULL;
     o->checked_ms = peer_now_ms(e->peer);
+    o->probe_ms = 0;
     if (coap_class(o->flight.code) != 2)
         finish(o);
     news_clear(&o->flight);
@@ -566,7 +633,7 @@ void coap_observe_expired(struct coap_endpoint *e)
         retransmit(e);
     each_observation(o, e)
     {
-        if (!e->unacked && !o->over && now - o->checked_ms >= check_ms(o))
+        if (!e->unacked && !o->over && now >= check_due_ms(o))
             check(o);
     }
     coap_observe_tidy(e);

@@ -9,6 +9,8 @@
 
 #include "protocols/coap/call.h"
 
+struct coap_relation;
+
 enum { COAP_OBSERVE_TOKEN_MOST = 64 };
 
 /* A state to be said: 2.05 with a message (NULL: with nothing), or 4.xx, which ends it. */
@@ -27,6 +29,7 @@ struct coap_observation {
     struct coap_news flight;  /* of e->unacked: what was said last, unacknowledged */
     struct message *held;     /* what was said last, if it is more than a block; else NULL */
     uint64_t checked_ms;      /* when it was last known that somebody is there */
+    uint64_t probe_ms;        /* when that is asked after a restart; 0: it is known since */
     uint64_t sequence;        /* said last; 24 bits of it are (section 4.4) */
     uint64_t flight_sequence;
     uint32_t format;  /* of its notifications, once known (section 4.2) */
@@ -34,6 +37,7 @@ struct coap_observation {
     uint8_t szx;
     bool has_last_id;
     bool over; /* its last word has been said: to be let go */
+    bool kept; /* it outlives siotd (kept.h) */
     uint8_t token_len;
     uint16_t name_len;
     uint8_t text[]; /* token, name of the topic */
@@ -44,8 +48,13 @@ struct coap_observation {
  * was asked for is a plain GET (section 4.1). */
 void coap_observe(struct coap_call *call, struct message *message);
 
-/* Ends the observation of that token (section 3.6). */
-void coap_observe_no_more(struct coap_endpoint *e, struct slice token);
+/* One from before a restart: goes on, with a confirmable notification at probe_ms at the latest.
+ * False: not permitted any more, no room, or out of memory. */
+bool coap_observe_again(struct coap_endpoint *e, struct coap_home *home,
+                        const struct coap_relation *relation, uint64_t probe_ms);
+
+/* Ends the observation of that token (section 3.6). False when there is none. */
+bool coap_observe_no_more(struct coap_endpoint *e, struct slice token);
 
 /* ACK and RST. */
 void coap_observe_acknowledged(struct coap_endpoint *e, uint16_t id);

@@ -119,14 +119,12 @@ static void say_value(struct coap_call *call, struct message *m)
     a->payload = message_payload(m);
 }
 
-static void get(struct coap_call *call)
+static void look(struct coap_call *call)
 {
     const struct coap_request *request = call->request;
     bool rest = request->has_block2 && request->block2.number > 0;
     struct message *m = rest ? coap_observe_held(call->e, call->topic) : NULL;
     enum verdict verdict = m ? VERDICT_OK : latest(call, &m);
-    if (request->has_observe && request->observe == 1)
-        coap_observe_no_more(call->e, request->message.token);
     if (verdict != VERDICT_OK) {
         coap_say_refused(call, verdict);
         return;
@@ -145,6 +143,16 @@ static void get(struct coap_call *call)
         coap_observe(call, m);
     if (!m && !call->answer.has_observe && !call->answer.echo)
         coap_say(call, COAP_NOT_FOUND, NULL);
+}
+
+static void get(struct coap_call *call)
+{
+    const struct coap_request *request = call->request;
+    bool ended = request->has_observe && request->observe == 1 &&
+                 coap_observe_no_more(call->e, request->message.token);
+    look(call);
+    if (ended) /* its note goes, too */
+        call->answer.promise = coap_promise_all(call);
 }
 
 /* ---- PUT, POST, DELETE ---- */

@@ -432,6 +432,40 @@ size_t peer_endpoint(const struct peer *peer, uint8_t to[PEER_ENDPOINT_SIZE])
     return PEER_ENDPOINT_SIZE;
 }
 
+size_t peer_place(const struct peer *peer, uint8_t to[PEER_PLACE_SIZE])
+{
+    memset(to, 0, PEER_PLACE_SIZE);
+    memcpy(to, peer->device->endpoint, PEER_ENDPOINT_SIZE);
+    return PEER_PLACE_SIZE;
+}
+
+static struct device *device_at(struct air *air, struct slice place)
+{
+    for (struct list *link = air->devices.next; link != &air->devices; link = link->next) {
+        struct device *device = list_item(link, struct device, link);
+        if (slice_starts_with(place, slice_of(device->endpoint, PEER_ENDPOINT_SIZE)))
+            return device;
+    }
+    return NULL;
+}
+
+struct peer *peer_recall(struct loop *loop, const struct protocol *protocol, struct slice listener,
+                         struct slice place, void **state)
+{
+    struct air *air = (struct air *)loop;
+    struct device *device = device_at(air, place);
+    if (!device || protocol != air->protocol || air->private ||
+        !slice_equal(slice_of_str(air->listener.name), listener))
+        return NULL;
+    if (!device->peer) {
+        device->peer = new_peer(device);
+        device->peer->known = device->verified = true;
+        air->peers++;
+    }
+    *state = device->peer->state;
+    return device->peer;
+}
+
 void peer_name(struct peer *peer, struct slice name)
 {
     log_escape(peer->name, sizeof peer->name, name);
