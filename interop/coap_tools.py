@@ -7,7 +7,6 @@ CoAP on dtls, over one topic tree.
 import functools
 import os
 import signal
-import socket
 import subprocess
 import time
 
@@ -38,17 +37,6 @@ auth:
 """
 
 
-def free_udp_port():
-    while True:
-        port = free_port()
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                continue
-
-
 class Siotd:
     """A siotd with CoAP listeners and a PKI of siotctl's."""
 
@@ -56,7 +44,7 @@ class Siotd:
         self.folder = os.path.join(folder, f"coap-{echo}")
         self.pki = os.path.join(self.folder, "pki")
         os.mkdir(self.folder)
-        self.mqtt, self.udp, self.dtls = free_port(), free_udp_port(), free_udp_port()
+        self.mqtt, self.udp, self.dtls = free_port(), free_port(), free_port()
         self.siotctl = os.path.join(os.path.dirname(program), "siotctl")
         self.ctl("init", "--name", "interop CA")
         self.ctl("issue", "server", "--server", "--san", "DNS:localhost", "--san", "IP:127.0.0.1")

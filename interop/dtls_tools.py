@@ -14,7 +14,7 @@ import threading
 import time
 
 import tls_tools
-from coap_tools import KEY, free_udp_port
+from coap_tools import KEY
 from harness import Failed, Program, Skipped, find_tool, free_port, run_case, same
 from mosquitto_tools import Sub, send
 
@@ -56,7 +56,7 @@ class Siotd(tls_tools.Siotd):
                            crl=self.file("ca.crl"), folder=self.folder)
         for protocol in PROTOCOLS:
             for transport in ("udp", "dtls"):
-                self.ports[protocol, transport] = port = free_udp_port()
+                self.ports[protocol, transport] = port = free_port()
                 tls = f", tls: {files}" if transport == "dtls" else ""
                 lines.append(f"  - {{name: {protocol}-{transport}, protocol: {protocol}, anonymous: "
                              f"true, transport: {transport}, bind: \"127.0.0.1:{port}\"{tls}}}")

@@ -14,10 +14,13 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 
 ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), ".."))
+sys.path.insert(1, os.path.join(ROOT, "tests/daemon"))
+from ports import free_port  # noqa: E402
 
 
 class Failed(Exception):
@@ -36,20 +39,6 @@ def same(got, wanted, what):
 def shortened(value):
     text = repr(value)
     return text if len(text) < 400 else text[:300] + f"... ({len(text)} characters)"
-
-
-PORTS_GIVEN = set()
-
-
-def free_port(family=socket.AF_INET, address="127.0.0.1"):
-    """A port that is free now and has not been given out before: the kernel may name one twice."""
-    while True:
-        with socket.socket(family) as probe:
-            probe.bind((address, 0))
-            port = probe.getsockname()[1]
-        if port not in PORTS_GIVEN:
-            PORTS_GIVEN.add(port)
-            return port
 
 
 class Program:
@@ -161,7 +150,7 @@ class Broker:
         self.socket = os.path.join(folder, "mqtt.sock")
         self.port = free_port()
         self.has_six = has_ipv6()
-        self.port6 = free_port(socket.AF_INET6, "::1") if self.has_six else 0
+        self.port6 = free_port("::1") if self.has_six else 0
         self.closed = free_port()
         text = {"siotd": SIOTD_CONFIGURATION, "mosquitto": MOSQUITTO_CONFIGURATION}[kind]
         if not self.has_six:
@@ -213,7 +202,7 @@ class Broker:
 
 def has_ipv6():
     try:
-        free_port(socket.AF_INET6, "::1")
+        free_port("::1")
         return True
     except OSError:
         return False

@@ -10,9 +10,13 @@ import resource
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
+
+sys.path.append(os.path.join(os.path.dirname(os.path.realpath(__file__)), "../daemon"))
+from ports import free_port  # noqa: E402
 
 READY_S = 20
 FAULTS = ("ERROR: AddressSanitizer", "runtime error:", "ERROR: LeakSanitizer",
@@ -25,20 +29,6 @@ class BrokerError(Exception):
 
 class Unsupported(BrokerError):
     """This broker has no such setting."""
-
-
-PORTS_GIVEN = set()
-
-
-def free_port():
-    """A port that is free now and has not been given out before: the kernel may name one twice."""
-    while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        if port not in PORTS_GIVEN:
-            PORTS_GIVEN.add(port)
-            return port
 
 
 def yaml_lines(tree, depth=0):

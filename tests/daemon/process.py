@@ -7,7 +7,6 @@ line and prints "N passed, N failed".
 
 import contextlib
 import os
-import random
 import re
 import signal
 import socket
@@ -18,34 +17,11 @@ import threading
 import time
 import unittest
 
+from ports import free_port  # noqa: F401: for those who import this
+
 WAIT_S = 20
 FAULTS = ("AddressSanitizer", "runtime error:", "LeakSanitizer", "Assertion")
 PROGRAM = None
-
-
-PORTS_GIVEN = set()
-PORTS = range(20000, 32000)  # below those that the kernel gives to whoever connects
-
-
-def is_free(port):
-    """Whether nobody on the loopback has it, neither for streams nor for datagrams."""
-    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
-        with socket.socket(socket.AF_INET, kind) as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                return False
-    return True
-
-
-def free_port():
-    """A port that is free now, for streams and datagrams, and has not been given out before. Drawn
-    at random, so that tests that run at once do not draw the same."""
-    while True:
-        port = random.SystemRandom().choice(PORTS)
-        if port not in PORTS_GIVEN and is_free(port):
-            PORTS_GIVEN.add(port)
-            return port
 
 
 def config(port, listener="anonymous: true", rest=""):
@@ -228,13 +204,23 @@ def busy_port():
         yield other.getsockname()[1]
 
 
-def main():
-    global PROGRAM
+def finish(done, more=0):
+    """Ends a test program: prints the sum of a unittest result as scripts/test reads it. `more` tests ran
+    inside others. What fails before any test of a class runs is a failure without a test."""
+    failed, skipped = len(done.failures) + len(done.errors), len(done.skipped)
+    passed = max(0, done.testsRun + more - failed - skipped)
+    print(f"{passed} passed, {failed} failed{f', {skipped} skipped' if skipped else ''}")
+    sys.exit(1 if failed or done.testsRun == 0 else 0)
+
+
+def program():
+    """The program to be tested, from the command line of a test file; without it there is no test."""
     if len(sys.argv) < 2:
         sys.exit(f"usage: {sys.argv[0]} PROGRAM [TEST...]")
-    PROGRAM = os.path.abspath(sys.argv.pop(1))
-    done = unittest.main(module="__main__", exit=False, verbosity=1).result
-    failed = len(done.failures) + len(done.errors)
-    skipped = f", {len(done.skipped)} skipped" if done.skipped else ""
-    print(f"{done.testsRun - failed - len(done.skipped)} passed, {failed} failed{skipped}")
-    sys.exit(1 if failed or done.testsRun == 0 else 0)
+    return os.path.abspath(sys.argv.pop(1))
+
+
+def main():
+    global PROGRAM
+    PROGRAM = program()
+    finish(unittest.main(module="__main__", exit=False, verbosity=1).result)

@@ -16,7 +16,12 @@ import tempfile
 import time
 import unittest
 
-FAULTS = ("AddressSanitizer", "runtime error:", "LeakSanitizer", "Assertion")
+HERE = os.path.dirname(os.path.realpath(__file__))
+sys.path.insert(1, os.path.join(os.path.dirname(HERE), "daemon"))
+sys.dont_write_bytecode = True
+import process  # noqa: E402
+from process import FAULTS  # noqa: E402
+
 PROGRAM = None
 
 
@@ -78,9 +83,7 @@ class Case(unittest.TestCase):
     def mosquitto(self, settings):
         """A Mosquitto of these settings on a free port of 127.0.0.1, while the block runs; gives a
         function that says whether a mosquitto_pub of these options gets its message there."""
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = str(probe.getsockname()[1])
+        port = str(process.free_port())
         self.write("conf", f"user {getpass.getuser()}\nlistener {port} 127.0.0.1\n{settings}\n")
         with open(self.path("broker.log"), "wb") as log:
             broker = subprocess.Popen([BROKER, "-c", self.path("conf")], stderr=log, stdout=log,
@@ -107,12 +110,6 @@ class Case(unittest.TestCase):
 
 def main():
     global PROGRAM
-    if len(sys.argv) < 2:
-        sys.exit(f"usage: {sys.argv[0]} PROGRAM [TEST...]")
-    PROGRAM = os.path.abspath(sys.argv.pop(1))
+    PROGRAM = process.program()
     # The test file is the main module; the cases read the program's name from this one.
-    done = unittest.main(module="__main__", exit=False, verbosity=1).result
-    failed = len(done.failures) + len(done.errors)
-    skipped = f", {len(done.skipped)} skipped" if done.skipped else ""
-    print(f"{done.testsRun - failed - len(done.skipped)} passed, {failed} failed{skipped}")
-    sys.exit(1 if failed or done.testsRun == 0 else 0)
+    process.finish(unittest.main(module="__main__", exit=False, verbosity=1).result)

@@ -84,14 +84,9 @@ class Counting(unittest.TextTestResult):
 
 
 def main():
-    if len(sys.argv) < 2:
-        sys.exit(f"usage: {sys.argv[0]} PROGRAM [TEST...]")
-    process.PROGRAM = os.path.abspath(sys.argv.pop(1))
+    process.PROGRAM = process.program()
     if without_tls():
         sys.exit(77)
-    runner = unittest.TextTestRunner(resultclass=Counting)
-    done = unittest.main(module="__main__", exit=False, testRunner=runner).result
-    failed, ran = len(done.failures) + len(done.errors), done.testsRun + done.parts
-    skipped = f", {len(done.skipped)} skipped" if done.skipped else ""
-    print(f"{ran - failed - len(done.skipped)} passed, {failed} failed{skipped}")
-    sys.exit(1 if failed or done.testsRun == 0 else 0)
+    done = unittest.main(module="__main__", exit=False,
+                         testRunner=unittest.TextTestRunner(resultclass=Counting)).result
+    process.finish(done, done.parts)
