@@ -52,6 +52,14 @@ static int flush_folder(const char *path)
     return error;
 }
 
+int folder_flush(const struct folder *folder, char *why, size_t why_size)
+{
+    int error = flush_folder(folder->path);
+    if (error)
+        snprintf(why, why_size, "%s: cannot be flushed: %s", folder->path, strerror(-error));
+    return error;
+}
+
 static int flush_parent(const char *path)
 {
     char parent[PATH_MAX];
@@ -165,10 +173,7 @@ static int own_database(const struct folder *folder, char *why, size_t why_size)
             return opened;
         close(opened);
     }
-    int error = made ? flush_folder(folder->path) : 0;
-    if (error)
-        snprintf(why, why_size, "%s: cannot be flushed: %s", folder->path, strerror(-error));
-    return error;
+    return made ? folder_flush(folder, why, why_size) : 0;
 }
 
 static int lock_folder(struct folder *folder, char *why, size_t why_size)

@@ -33,6 +33,9 @@ int folder_open(struct folder *folder, const char *path, char *why, size_t why_s
 /* Unlocks. */
 void folder_close(struct folder *folder);
 
+/* Flushes the names in it. 0, or a negative errno with a sentence in `why`. */
+int folder_flush(const struct folder *folder, char *why, size_t why_size);
+
 /* The path of a file of the folder, in `to`. */
 const char *folder_file(const struct folder *folder, const char *name, char to[PATH_MAX]);
 
