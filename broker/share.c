@@ -72,6 +72,7 @@ static struct delivery delivery_for(const struct subscription *s, const struct d
     own.retain = d->message->retain && s->retain_as_published;
     own.identifiers = &s->identifier;
     own.identifier_count = s->identifier ? 1 : 0;
+    own.shared = true;
     own.frames = session->mountpoint[0] ? NULL : d->frames;
     return own;
 }

@@ -28,6 +28,7 @@ struct delivery {
     uint16_t packet_id; /* 0 for QoS 0 */
     uint8_t qos;        /* granted: never above message->qos */
     bool retain, dup;
+    bool shared; /* another member of the group can have it when this one cannot take it now */
 };
 
 enum sink_answer {

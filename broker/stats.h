@@ -27,6 +27,7 @@ struct stats {
     uint64_t publish_bytes_received, publish_bytes_sent; /* payload */
     uint64_t publish_refused;                            /* not accepted from a publisher */
     uint64_t dropped[DROP_REASONS];
+    uint64_t publish_coalesced; /* states that a newer one replaced before they were said (CoAP) */
     uint64_t connections_accepted; /* sockets */
     uint64_t sockets;              /* open now */
     uint64_t connects;             /* successful CONNECTs */

@@ -54,6 +54,7 @@ static void say_totals(struct broker *broker)
         {"publish/messages/sent", s->publish_sent},
         {"publish/messages/dropped", stats_dropped(s) + s->publish_refused},
         {"publish/messages/refused", s->publish_refused},
+        {"publish/messages/coalesced", s->publish_coalesced},
         {"publish/bytes/received", s->publish_bytes_received},
         {"publish/bytes/sent", s->publish_bytes_sent},
         {"bytes/received", s->bytes_received},

@@ -1,13 +1,15 @@
 /* datagram_output: from what was appended to the socket, for peers on datagrams. The last step of
  * every message on datagrams; everybody's datagrams of a turn leave in batches.
  *
- * Invariants: `plain` is used on stacks with a layer only, and each of its entries has a peer that
- * is alive, or is dropped; the promises in `held` need not rise, but nothing leaves before what
- * stands in front of it; backlog is the sum of what a peer has in all queues. */
+ * Invariants: `plain` is used on stacks with a layer only, and each of its entries has a peer, or
+ * is dropped; the promises in `held` need not rise, but nothing leaves before what stands in front
+ * of it; backlog is the sum of what a peer has in all queues, queued their number. A peer that has
+ * gone (PEER_GONE) is memory that the last of them frees. */
 #include "transports/datagram_state.h"
 
 #include "broker/stats.h"
 #include <errno.h>
+#include <stdlib.h>
 
 /* Of one port. A store that is stuck makes this much wait, and no more. */
 enum { HELD_MAX = 8 << 20 };
@@ -56,7 +58,7 @@ size_t datagram_output_most(const struct peer *peer)
 static bool is_crowded(const struct port *port, const struct datagram_queue *queue)
 {
     if (queue == &port->held)
-        return queue->bytes.len > HELD_MAX;
+        return queue->bytes.len + queue->count * sizeof(struct queued) > HELD_MAX;
     return port->blocked &&
            port->plain.bytes.len + port->out.bytes.len > port->listener->settings.out_buffer;
 }
@@ -86,6 +88,7 @@ static void own(struct queued *entry, struct peer *peer)
     if (!(peer->flags & PEER_KNOWN) && !port_layer(peer_port(peer)))
         return;
     entry->peer = peer;
+    datagram->queued++;
     datagram->backlog += entry->departure.len;
     if (datagram->backlog > peer_home(peer)->settings.out_buffer)
         peer->flags |= PEER_FULL;
@@ -161,7 +164,12 @@ static void disown(struct queued *entry)
     if (!peer)
         return;
     peer_datagram(peer)->backlog -= entry->departure.len;
+    peer_datagram(peer)->queued--;
     entry->peer = NULL;
+    if (peer->flags & PEER_GONE) {
+        datagram_output_bury(peer);
+        return;
+    }
     if (peer->flags & PEER_FULL && !list_linked(&peer->turn))
         list_append(&peer_loop(peer)->dirty, &peer->turn);
 }
@@ -187,8 +195,9 @@ void datagram_output_encode(struct port *port)
         struct queued *entry = datagram_queue_at(&port->plain, 0);
         struct slice plain = slice_of(entry->departure.at, entry->departure.len);
         struct peer *peer = entry->peer;
+        bool useless = entry->dropped || peer->flags & PEER_GONE;
         disown(entry);
-        if (!entry->dropped)
+        if (!useless)
             encode_one(port, peer, plain);
         datagram_queue_pop(&port->plain, chunks);
     }
@@ -291,22 +300,24 @@ bool datagram_output_pending_any(const struct loop *loop)
 
 /* ---- promises ---- */
 
-/* The first that is held may leave. */
+/* The first that is held may leave; what was to go through the layer of a peer that has gone
+ * cannot. */
 static void release_first(struct port *port)
 {
     struct loop *loop = port->listener->loop;
     struct queued first = *datagram_queue_at(&port->held, 0), *entry;
-    struct peer *peer = first.peer;
+    struct peer *peer = first.peer && !(first.peer->flags & PEER_GONE) ? first.peer : NULL;
     struct datagram_queue *queue = port_layer(port) ? &port->plain : &port->out;
     uint8_t *at = NULL;
+    first.dropped |= port_layer(port) && !peer;
     if (!first.dropped)
         at = datagram_queue_push(queue, &loop->chunks, first.departure.len, &entry);
     if (at) {
         memcpy(at, first.departure.at, first.departure.len);
         first.departure.at = at;
         *entry = first;
-    } else if (!first.dropped) {
-        port->counts.send_failed++;
+    } else {
+        port->counts.send_failed += !first.dropped;
         disown(&first);
     }
     datagram_queue_pop(&port->held, &loop->chunks);
@@ -326,26 +337,26 @@ void datagram_output_keep(struct loop *loop, uint64_t promise)
 
 /* ---- the end of a peer ---- */
 
-static void detach_from(struct datagram_queue *queue, const struct peer *peer, bool useless)
+void datagram_output_bury(struct peer *peer)
 {
-    for (uint32_t i = 0; i < queue->count; i++) {
-        struct queued *entry = datagram_queue_at(queue, i);
-        if (entry->peer != peer)
-            continue;
-        entry->peer = NULL;
-        entry->dropped |= useless;
-    }
+    peer->flags |= PEER_GONE;
+    if (peer_datagram(peer)->queued == 0)
+        free(peer_datagram(peer));
 }
 
-void datagram_output_detach(struct peer *peer)
+static void empty(struct datagram_queue *queue, struct chunk_store *chunks)
 {
-    struct port *port = peer_port(peer);
-    bool layered = port_layer(port) != NULL;
-    if (peer_datagram(peer)->backlog == 0)
-        return;
-    detach_from(&port->plain, peer, layered);
-    detach_from(&port->held, peer, layered);
-    detach_from(&port->out, peer, false);
+    for (uint32_t i = 0; i < queue->count; i++)
+        disown(datagram_queue_at(queue, i));
+    datagram_queue_clear(queue, chunks);
+}
+
+void datagram_output_clear(struct port *port)
+{
+    struct chunk_store *chunks = &port->listener->loop->chunks;
+    empty(&port->plain, chunks);
+    empty(&port->held, chunks);
+    empty(&port->out, chunks);
 }
 
 void datagram_output_weigh(struct peer *peer)

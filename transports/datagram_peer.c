@@ -303,9 +303,7 @@ static void leave_table(struct peer *peer)
 static void drop(struct peer *peer)
 {
     struct listener *listener = peer_home(peer);
-    struct datagram *datagram = peer_datagram(peer);
     seal(peer);
-    datagram_output_detach(peer);
     list_remove(&peer->turn);
     timer_cancel(&listener->loop->wheel, &peer->deadline);
     leave_table(peer);
@@ -319,7 +317,7 @@ static void drop(struct peer *peer)
     listener->stats->sockets--;
     free(peer->why);
     free(peer->name);
-    free(datagram);
+    datagram_output_bury(peer);
 }
 
 void datagram_peer_release(struct peer *peer)

@@ -83,9 +83,7 @@ void port_close(struct port *port)
     datagram_output_flush(port);
     timer_cancel(&loop->wheel, &port->sweep);
     list_remove(&port->siblings);
-    datagram_queue_clear(&port->plain, &loop->chunks);
-    datagram_queue_clear(&port->held, &loop->chunks);
-    datagram_queue_clear(&port->out, &loop->chunks);
+    datagram_output_clear(port);
     map_clear(&port->table);
     sources_clear(&port->prefixes);
     free(port->stranger);

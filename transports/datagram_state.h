@@ -33,7 +33,8 @@ struct datagram {
     uint64_t awaited;   /* the highest promise that something of it waits for */
     uint64_t barrier;   /* all that is appended waits for this one; 0 without */
     uint32_t backlog;   /* bytes in the port's queues */
-    uint32_t held;      /* datagrams in port.held */
+    uint32_t queued;    /* datagrams in the port's queues */
+    uint32_t held;      /* of these in port.held */
     bool asked;         /* while it is not verified: one datagram may be sent to it */
     struct peer peer;   /* the last member */
 };
@@ -154,8 +155,10 @@ void datagram_output_flush_all(struct loop *loop);
 bool datagram_output_pending_any(const struct loop *loop);
 /* The core has kept its promises up to this one. */
 void datagram_output_keep(struct loop *loop, uint64_t promise);
-/* The peer goes: what is in the queues is nobody's from now on. */
-void datagram_output_detach(struct peer *peer);
+/* The peer has gone: its memory is freed, at once or with the last of its datagrams. */
+void datagram_output_bury(struct peer *peer);
+/* Drops all that is queued; the port's peers have gone. */
+void datagram_output_clear(struct port *port);
 /* A full peer may have room again; in loop.dirty. */
 void datagram_output_weigh(struct peer *peer);
 

@@ -5,27 +5,31 @@
 #include "protocols/coap/endpoint.h"
 
 #include "base/random.h"
+#include "base/utf8.h"
 #include "protocols/coap/home.h"
 #include "protocols/coap/observe.h"
 
 #include <stdio.h>
 
-enum { CLIENT_ID_SIZE = 512 };
+enum { CLIENT_ID_SIZE = 2048 };
 
 /* The client id that rules may name: the identity's where the configuration binds the two, else
- * one that says the protocol and the address. */
+ * one that says the protocol, the address and the listener that it speaks to. Empty: there is none,
+ * since the name is no text, or too long. */
 static struct slice client_id_of(const struct coap_endpoint *e, const struct identity *identity,
                                  char to[CLIENT_ID_SIZE])
 {
     const struct access *access = broker_access(peer_broker(e->peer));
     char address[PEER_ADDRESS_SIZE];
-    if (identity && !identity->anonymous && access && access->bind_client_id)
-        return identity_name(identity);
     struct slice name = identity ? identity_name(identity) : SLICE_EMPTY;
-    int len = snprintf(to, CLIENT_ID_SIZE, "coap:%.*s%s%s", (int)(name.len < 256 ? name.len : 256),
+    if (!utf8_clean(name))
+        return SLICE_EMPTY; /* no transport proves such a one */
+    if (name.len && access && access->bind_client_id)
+        return name;
+    int len = snprintf(to, CLIENT_ID_SIZE, "coap:%.*s%s%s@%s", (int)name.len,
                        name.len ? (const char *)name.at : "", name.len ? "@" : "",
-                       peer_address(e->peer, address));
-    return slice_of(to, len < CLIENT_ID_SIZE ? (size_t)len : CLIENT_ID_SIZE - 1);
+                       peer_address(e->peer, address), peer_listener(e->peer)->name);
+    return len < CLIENT_ID_SIZE ? slice_of(to, (size_t)len) : SLICE_EMPTY;
 }
 
 /* The one that a certificate or key has proven. */
@@ -34,7 +38,8 @@ static struct principal *proven(struct coap_endpoint *e, const struct identity *
 {
     char room[CLIENT_ID_SIZE];
     struct slice client_id = client_id_of(e, identity, room);
-    *denied = !broker_may_connect(peer_broker(e->peer), identity, client_id, NULL) ||
+    *denied = client_id.len == 0 ||
+              !broker_may_connect(peer_broker(e->peer), identity, client_id, NULL) ||
               !peer_is_entitled(e->peer);
     if (*denied)
         return NULL;

@@ -290,7 +290,7 @@ static void tell(struct coap_observation *o, uint8_t code, struct message *m)
         return;
     }
     if (o->waiting.code)
-        broker_stats(peer_broker(o->e->peer))->dropped[DROP_SLOW]++; /* replaced by the newer */
+        broker_stats(peer_broker(o->e->peer))->publish_coalesced++;
     news_clear(&o->waiting);
     o->waiting = news;
 }

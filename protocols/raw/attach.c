@@ -8,6 +8,7 @@
 #include "protocols/raw/connection.h"
 
 #include "base/random.h"
+#include "base/utf8.h"
 #include <stdio.h>
 
 /* Both live as long as the process. */
@@ -42,18 +43,22 @@ struct principal *raw_principal(struct raw_connection *c)
 
 enum { CLIENT_ID_SIZE = 2048 };
 
-/* "raw:" and the name or the address, so that no client of another protocol is meant; only the name
- * where client ids are bound to names. Empty: too long. */
+/* "raw:" and the name, or the address and the listener that it speaks to, so that no client of
+ * another protocol is meant; only the name where client ids are bound to names. Empty: there is
+ * none, since the name is no text. */
 static struct slice client_id_of(const struct raw_connection *c, char to[CLIENT_ID_SIZE])
 {
     const struct identity *identity = peer_identity(c->peer);
     const struct access *access = broker_access(c->broker);
     char address[PEER_ADDRESS_SIZE];
+    if (identity && !utf8_clean(identity_name(identity)))
+        return SLICE_EMPTY; /* no transport proves such a one */
     if (identity && access && access->bind_client_id)
         return identity_name(identity);
     int len = identity
                   ? snprintf(to, CLIENT_ID_SIZE, "raw:%.*s", SLICE_FMT(identity_name(identity)))
-                  : snprintf(to, CLIENT_ID_SIZE, "raw:%s", peer_address(c->peer, address));
+                  : snprintf(to, CLIENT_ID_SIZE, "raw:%s@%s", peer_address(c->peer, address),
+                             peer_listener(c->peer)->name);
     return len < CLIENT_ID_SIZE ? slice_of(to, (size_t)len) : SLICE_EMPTY;
 }
 

@@ -6,7 +6,7 @@
  * that it is where its datagrams come from: the id is unguessable and its ACK is the proof. Until
  * then it gets no more than the transport allows (peer_allowance): one datagram for each of its
  * own. What is beyond waits until it is heard again: what is QoS 1 or retained in the core, and of
- * the rest the newest. */
+ * the rest the newest, unless somebody else can have it. */
 #include "protocols/raw/connection.h"
 
 static struct raw_connection *connection_of(struct sink *sink)
@@ -56,7 +56,7 @@ static enum sink_answer deliver(struct sink *sink, const struct delivery *d)
     }
     if (d->qos)
         raw_forget(c, d->packet_id);
-    else if (!d->retain && !peer_is_verified(c->peer) && raw_keep_newest(c, d))
+    else if (!d->retain && !d->shared && !peer_is_verified(c->peer) && raw_keep_newest(c, d))
         return SINK_TAKEN;
     c->held_back = true;
     if (c->pinged)

@@ -18,7 +18,7 @@ static void on_ping(struct raw_connection *c)
     }
     if (!peer_is_verified(c->peer)) {
         c->answering = false;
-        c->pinged = c->held_back;
+        c->pinged = c->held_back && session_has_waiting(c->session);
         raw_catch_up(c);
     }
     if (!c->pinged)

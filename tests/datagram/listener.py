@@ -37,7 +37,7 @@ class Device:
                                     socket.SOCK_DGRAM)
         if source:
             self.socket.bind((source, 0))
-        self.socket.connect((address, port))
+        self.socket.connect(socket.getaddrinfo(address, port, type=socket.SOCK_DGRAM)[0][4])
         self.socket.settimeout(process.WAIT_S)
 
     def __enter__(self):
@@ -58,6 +58,18 @@ class Device:
             return True
         finally:
             self.socket.settimeout(process.WAIT_S)
+
+
+def link_local():
+    """A link-local address of this machine with its interface, or None."""
+    if not os.path.exists("/proc/net/if_inet6"):
+        return None
+    with open("/proc/net/if_inet6", encoding="ascii") as addresses:
+        for line in addresses:
+            digits, _, _, scope, flags, interface = line.split()
+            if scope == "20" and not int(flags, 16) & 0x48:  # tentative, or a double
+                return socket.inet_ntop(socket.AF_INET6, bytes.fromhex(digits)) + "%" + interface
+    return None
 
 
 def resident_kib(pid):
@@ -123,6 +135,20 @@ class Addresses(unittest.TestCase):
             for address in addresses:
                 with self.subTest(address), Device(port, address) as device:
                     self.assertEqual(device.ask(b"PUB a id=1\n1"), b"ACK 1")
+
+    def test_link_local_addresses_are_answered_on_their_interface(self):
+        """From this machine to itself: nothing leaves it."""
+        address = link_local()
+        if not address:
+            self.skipTest("this machine has no link-local address")
+        for bind in ("[::]", f"[{address}]"):
+            port = process.free_port()
+            with process.Siotd(config(port, bind)) as siotd:
+                with Device(port, address) as one, Device(port, address) as other:
+                    self.assertEqual(one.ask(b"SUB a\n" + b" " * 40)[:5], b"OK id")
+                    self.assertEqual(other.ask(b"PUB a id=1\nx"), b"ACK 1")
+                    self.assertRegex(one.ask(b"PING"), rb"^MSG a id=\d+\nx$")
+                siotd.await_log(r"raw/udp \[fe80:.*connected: raw, anonymous")
 
     def test_only_the_address_that_was_named_is_open(self):
         port = process.free_port()

@@ -53,6 +53,7 @@ def subscribe_packet(topic):
 class Raw(unittest.TestCase):
     listener = "anonymous: true"
     options = ""
+    beside = ""  # another listener
 
     def setUp(self):
         self.mqtt, self.port = process.free_port(), process.free_port()
@@ -60,7 +61,7 @@ class Raw(unittest.TestCase):
         text += "".join(f"{line}\n" for line in (
             "  - name: raw", "    protocol: raw", "    transport: udp",
             f"    bind: 127.0.0.1:{self.port}", *("    " + line for line in
-                                                  self.listener.split("\n"))))
+                                                  self.listener.split("\n")))) + self.beside
         self.siotd = self.enterContext(process.Siotd(text)) if hasattr(self, "enterContext") \
             else self.enter(process.Siotd(text))
 
@@ -213,6 +214,32 @@ class Payloads(Raw):
         client, device = self.mqtt_client(b"field/#"), self.device()
         device.say("21.5")
         self.assertEqual(client.packet()[4:], b"field/all21.5")
+
+
+class TwoListeners(Raw):
+    """One socket of a device that speaks to two listeners is two devices for siotd."""
+
+    listener = "anonymous: true\nmountpoint: one/"
+
+    def setUp(self):
+        self.other_port = process.free_port()
+        self.beside = ("  - {name: beside, protocol: raw, transport: udp, anonymous: true,"
+                       f" mountpoint: two/, bind: \"127.0.0.1:{self.other_port}\"}}\n")
+        super().setUp()
+
+    def test_each_has_its_own_subscriptions(self):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as device:
+            device.settimeout(10)
+            for port in (self.port, self.other_port):
+                device.sendto(b"SUB a\n" + b" " * 40, ("127.0.0.1", port))
+                answer = device.recvfrom(1000)
+                self.assertEqual(answer[1][1], port)
+                device.sendto(b"ACK " + answer[0][len(b"OK id="):], answer[1])
+            client = self.mqtt_client()
+            for topic, port in ((b"one/a", self.port), (b"two/a", self.other_port)):
+                self.publish(client, topic, topic)
+                text, place = device.recvfrom(1000)
+                self.assertEqual((text, place[1]), (b"MSG a\n" + topic, port))
 
 
 class Closed(Raw):

@@ -97,3 +97,21 @@ uint64_t raw_count_published(void)
     const struct stats *stats = broker_stats(air.broker);
     return stats->publish_received - stats->publish_refused;
 }
+
+static void no_mistake(void *to, unsigned line, unsigned column, const char *why)
+{
+    (void)to;
+    fail_msg("%u:%u: %s", line, column, why);
+}
+
+void raw_govern(const char *rules)
+{
+    struct access *access = access_new();
+    assert_non_null(access);
+    access->governs = true;
+    assert_int_equal(acl_read_mosquitto(access->acl, "acl", slice_of_str(rules), no_mistake, NULL),
+                     0);
+    assert_true(acl_seal(access->acl));
+    broker_set_access(air.broker, access);
+    access_unref(access);
+}

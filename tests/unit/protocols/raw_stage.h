@@ -35,6 +35,9 @@ void raw_acknowledges(struct device *device, uint64_t id);
 /* A subscriber that is trusted to be where it says. */
 struct device *raw_subscriber(const char *filter);
 
+/* From now on these rules decide (Mosquitto's format). */
+void raw_govern(const char *rules);
+
 /* Messages that the core has taken. */
 uint64_t raw_count_published(void);
 

@@ -180,7 +180,8 @@ static void while_one_is_unacknowledged_only_the_newest_waits(void **state)
         stage_publish(stage, "a", text, i % 2, false, NULL);
     }
     nothing_more(device);
-    assert_int_equal(broker_stats(stage->air.broker)->dropped[DROP_SLOW], 49);
+    assert_int_equal(broker_stats(stage->air.broker)->publish_coalesced, 49);
+    assert_int_equal(stats_dropped(broker_stats(stage->air.broker)), 0);
     say_empty(device, COAP_ACK, id);
     assert_payload(hear(device), "50");
     nothing_more(device);
@@ -449,11 +450,33 @@ static void a_kick_ends_all(void **state)
     struct stage *stage = *state;
     struct device *device = observer(stage, "t", "ps/a");
     char id[64];
-    snprintf(id, sizeof id, "coap:192.0.2.7:%u", (unsigned)device->port);
+    snprintf(id, sizeof id, "coap:192.0.2.7:%u@test", (unsigned)device->port);
     assert_true(broker_kick(stage->air.broker, slice_of_str(id), EXPEL_KICKED));
     air_turn(&stage->air);
     assert_code(hear(device), "4.03");
     assert_int_equal(stage->air.peers, 0);
+}
+
+static void names_that_are_no_text_are_nobody_s(void **state)
+{
+    static uint8_t longest[65535];
+    static const struct slice names[] = {
+        {(const uint8_t *)"a/b", 3},  {(const uint8_t *)"+", 1},       {(const uint8_t *)"#", 1},
+        {(const uint8_t *)"hall", 4}, {(const uint8_t *)"hall\0x", 6}, {(const uint8_t *)"\xff", 1},
+        {(const uint8_t *)"x\n", 2},  {longest, sizeof longest}};
+    struct stage *stage = *state;
+    memset(longest, 'n', sizeof longest);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct identity *identity = identity_new(names[i], false);
+        struct device *device = device_new(&stage->air, identity);
+        struct reply r =
+            ask(device,
+                (struct ask){.code = COAP_GET, .observe = REGISTER, .token = "t", .path = "ps/a"});
+        assert_code(r, i < 4 ? "2.05" : "4.01");
+        assert_int_equal(r.has_observe, i < 4);
+        assert_int_equal(subscriptions(stage), i < 4 ? i + 1 : 4);
+        identity_unref(identity);
+    }
 }
 
 static void an_observer_that_goes_leaves_nothing(void **state)
@@ -549,6 +572,7 @@ int main(void)
         TEST(a_check_with_a_default_day_comes_within_a_day),
         TEST(who_loses_his_right_is_told_and_let_go),
         TEST(a_kick_ends_all),
+        TEST(names_that_are_no_text_are_nobody_s),
         TEST(an_observer_that_goes_leaves_nothing),
         TEST(long_tokens_are_echoed_and_observed_up_to_64_bytes),
         TEST(a_token_belongs_to_its_endpoint),

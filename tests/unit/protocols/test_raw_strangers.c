@@ -122,6 +122,40 @@ static void what_is_kept_for_an_unproven_one_comes_when_it_speaks(void **state)
     assert_int_equal(listener->refused, 0);
 }
 
+static void an_unproven_member_of_a_share_takes_nothing_from_the_others(void **state)
+{
+    (void)state;
+    struct device *member = raw_subscriber("$share/g/a");
+    struct device *stranger = device_new(&air, NULL), *device = device_new(&air, NULL);
+    raw_tells(stranger, "SUB $share/g/a", "OK");
+    for (int i = 0; i < 10; i++) {
+        raw_says(device, "PUB a\nx");
+        raw_hears(member, "MSG a\nx");
+    }
+    raw_tells(stranger, "PING", "PONG");
+}
+
+static void groups_without_a_name_and_filters_of_the_daemon_s_are_refused(void **state)
+{
+    static const char *const filters[] = {"$share",     "$share/",        "$share/g",
+                                          "$share//a",  "$share/g/",      "$share/+/a",
+                                          "$share/#/a", "$share/g/a/#/b", "$share/g+/a"};
+    (void)state;
+    for (size_t i = 0; i < sizeof filters / sizeof filters[0]; i++) {
+        char text[64];
+        struct device *device = device_new(&air, NULL);
+        snprintf(text, sizeof text, "SUB %s\n      ", filters[i]);
+        if (i != 0) /* a topic like any other that begins with '$' */
+            raw_tells(device, text, "ERR filter");
+    }
+    raw_govern("topic readwrite #\n");
+    raw_tells(device_new(&air, NULL), "SUB $SYS/#", "ERR denied");
+    raw_tells(device_new(&air, NULL), "SUB $SYS/broker/version", "ERR denied");
+    raw_tells(device_new(&air, NULL), "SUB $share/g/$SYS/#", "ERR denied");
+    raw_tells(device_new(&air, NULL), "SUB #", "OK");
+    assert_int_equal(air.peers, 1);
+}
+
 /* No request makes siotd send more than came in before an address is proven, nor a second datagram,
  * whatever happens until the next one comes from there. */
 static void nothing_amplifies(void **state)
@@ -220,6 +254,8 @@ int main(void)
         TEST(who_unsubscribes_hears_no_more_of_it),
         TEST(who_leaves_room_in_sub_can_prove_itself_at_once),
         TEST(what_is_kept_for_an_unproven_one_comes_when_it_speaks),
+        TEST(an_unproven_member_of_a_share_takes_nothing_from_the_others),
+        TEST(groups_without_a_name_and_filters_of_the_daemon_s_are_refused),
         TEST(nothing_amplifies),
         TEST(every_verb_may_follow_every_two_others),
         TEST(no_memory_costs_the_answer_only),

@@ -74,7 +74,7 @@ static void who_is_ended_hears_bye(void **state)
     (void)state;
     struct device *listener = raw_subscriber("a");
     char id[64];
-    snprintf(id, sizeof id, "raw:192.0.2.7:%u", (unsigned)listener->port);
+    snprintf(id, sizeof id, "raw:192.0.2.7:%u@test", (unsigned)listener->port);
     assert_true(broker_kick(air.broker, slice_of_str(id), EXPEL_KICKED));
     air_turn(&air);
     raw_hears(listener, "BYE");
@@ -232,6 +232,78 @@ static void client_ids_can_be_bound_to_names(void **state)
     access_unref(access);
 }
 
+/* ---- names of all kinds ---- */
+
+static void a_name_is_itself_whatever_is_in_it(void **state)
+{
+    static const char *const names[] = {"a/b",   "+",       "#",  "$share/g/x",           "$SYS",
+                                        "x y",   "%41",     "\"", "192.0.2.7:40001@test", "hall",
+                                        "hall ", "\xc3\xa9"};
+    enum { NAMES = sizeof names / sizeof names[0] };
+    struct identity *identities[NAMES];
+    struct device *devices[NAMES];
+    (void)state;
+    for (size_t i = 0; i < NAMES; i++) {
+        identities[i] = identity_new(slice_of_str(names[i]), false);
+        devices[i] = device_new(&air, identities[i]);
+        raw_tells(devices[i], "SUB a", "OK");
+    }
+    assert_int_equal(broker_stats(air.broker)->sessions, NAMES); /* nobody took another's place */
+    raw_says(device_new(&air, NULL), "PUB a\nx");
+    for (size_t i = 0; i < NAMES; i++) {
+        raw_hears(devices[i], "MSG a\nx");
+        char id[64];
+        snprintf(id, sizeof id, "raw:%s", names[i]);
+        assert_true(broker_kick(air.broker, slice_of_str(id), EXPEL_KICKED));
+    }
+    air_turn(&air);
+    for (size_t i = 0; i < NAMES; i++)
+        identity_unref(identities[i]);
+}
+
+static void what_is_no_name_is_nobody(void **state)
+{
+    static uint8_t longest[65535];
+    static const struct slice names[] = {
+        {(const uint8_t *)"hall\0x", 6},       {(const uint8_t *)"\0", 1},
+        {(const uint8_t *)"\xff\xfe", 2},      {(const uint8_t *)"\xed\xa0\x80", 3},
+        {(const uint8_t *)"a\nconnected", 11}, {longest, sizeof longest},
+    };
+    (void)state;
+    memset(longest, 'n', sizeof longest);
+    struct identity *hall = identity_new(SLICE("hall"), false);
+    struct device *known = device_new(&air, hall);
+    raw_tells(known, "SUB a", "OK");
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct identity *identity = identity_new(names[i], false);
+        struct device *device = device_new(&air, identity);
+        raw_tells(device, "SUB a         ", "ERR denied");
+        raw_tells(device, "PUB a\nx", NULL);
+        raw_hears(known, NULL);
+        device_lose(device, "over");
+        identity_unref(identity);
+    }
+    assert_int_equal(broker_stats(air.broker)->sessions, 1);
+    raw_tells(known, "PING", "PONG");
+    identity_unref(hall);
+}
+
+/* A name with a wildcard in it makes no rule with %u wider. */
+static void a_name_fills_no_more_than_a_level_of_a_rule(void **state)
+{
+    static const char *const names[] = {"+", "#", "a/#", "hall"};
+    (void)state;
+    raw_govern("pattern readwrite own/%u/in\n");
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct identity *identity = identity_new(slice_of_str(names[i]), false);
+        struct device *device = device_new(&air, identity);
+        bool plain = i == 3;
+        raw_tells(device, "SUB own/hall/in", plain ? "OK" : "ERR denied");
+        device_lose(device, "over");
+        identity_unref(identity);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, raw_setup, raw_teardown)
 
 int main(void)
@@ -252,6 +324,9 @@ int main(void)
         TEST(a_proven_identity_has_one_peer),
         TEST(who_is_revoked_is_ended),
         TEST(client_ids_can_be_bound_to_names),
+        TEST(a_name_is_itself_whatever_is_in_it),
+        TEST(what_is_no_name_is_nobody),
+        TEST(a_name_fills_no_more_than_a_level_of_a_rule),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

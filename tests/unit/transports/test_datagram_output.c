@@ -299,6 +299,45 @@ static void test_a_peer_that_goes_leaves_its_datagrams_to_the_kernel(void **unus
     close(fd);
 }
 
+static void test_peers_that_have_gone_cost_one_look_each_at_what_is_queued(void **unused)
+{
+    (void)unused;
+    enum { PEERS = 200 };
+    int fds[PEERS];
+    refusal = EAGAIN;
+    refusals = 1000000;
+    for (int i = 0; i < PEERS; i++) {
+        fds[i] = fisher_new();
+        fisher_send(fds[i], ERRAND_VERIFY, 5);
+        until(pond.known == (unsigned)i + 1);
+    }
+    for (int i = 0; i < PEERS; i++)
+        fisher_send(fds[i], ERRAND_BYE, 1);
+    until(pond.closed == PEERS);
+    assert_int_equal(listener_connections(pond.listener), 0);
+    fisher_send(fds[0], ERRAND_VERIFY, 5); /* somebody new in the old place */
+    until(pond.known == PEERS + 1);
+    refusals = 0;
+    for (int i = 0; i < PEERS; i++) {
+        assert_int_equal(answers(fds[i]), i ? 2 : 3);
+        close(fds[i]);
+    }
+}
+
+static void test_what_a_peer_that_has_gone_still_waits_with_goes_with_the_listener(void **unused)
+{
+    (void)unused;
+    int fd = fisher_new();
+    fisher_ask(fd, ERRAND_VERIFY, 5);
+    pond.promise = 7;
+    fisher_send(fd, ERRAND_AWAIT, 9);
+    fisher_send(fd, ERRAND_BYE, 1);
+    until(pond.closed == 1);
+    pond_close(); /* and nothing is left behind: it looks */
+    pond_open(NULL, NULL);
+    close(fd);
+}
+
 static void test_nobody_hears_an_error_of_the_network(void **unused)
 {
     (void)unused;
@@ -478,6 +517,8 @@ int main(void)
         TEST(test_no_more_than_out_buffer_waits_for_the_kernel),
         TEST(test_one_turn_may_say_any_amount),
         TEST(test_a_peer_that_goes_leaves_its_datagrams_to_the_kernel),
+        TEST(test_peers_that_have_gone_cost_one_look_each_at_what_is_queued),
+        TEST(test_what_a_peer_that_has_gone_still_waits_with_goes_with_the_listener),
         TEST(test_nobody_hears_an_error_of_the_network),
         TEST(test_an_answer_from_an_address_that_has_gone_leaves_from_another),
         TEST(test_an_answer_waits_for_its_promise),
