@@ -20,6 +20,9 @@ _Static_assert(LIBWOLFSSL_VERSION_HEX >= 0x05009002, "wolfSSL 5.9.2 or later is 
 #if defined(OPENSSL_EXTRA) || defined(OPENSSL_ALL)
 #error "wolfSSL must be built without its OpenSSL layer: its own verification has had holes"
 #endif
+#ifdef WOLFSSL_SESSION_EXPORT
+#error "wolfSSL must be built without session export: what is imported twice uses its nonces twice"
+#endif
 #ifdef WOLFSSL_EARLY_DATA
 #error "wolfSSL must be built without early data: a CONNECT can be replayed"
 #endif
