@@ -174,51 +174,19 @@ const struct protocol orders_protocol = {
 
 static const struct loop_hooks no_hooks;
 
-static bool can_bind(const char *bind)
-{
-    char error[256];
-    return listener_probe(bind, "udp", error, sizeof(error)) == 0;
-}
-
 bool pond_open_at(const char *bind, const struct stack *stack,
                   void (*change)(struct listener_settings *settings))
 {
-    char error[256];
-    const struct service service = {.stats = &stage.stats, .protocol = &orders_protocol};
     memset(&stage, 0, sizeof(stage));
     memset(&pond, 0, sizeof(pond));
     hash_start(1);
     pond.times = 1;
-    pond.settings = (struct listener_settings){
-        .name = (char *)"here",
-        .protocol = (char *)"orders",
-        .transport = (char *)"udp",
-        .bind = (char *)bind,
-        .mountpoint = (char *)"",
-        .max_connections = 1000,
-        .strangers = 1000,
-        .per_source = OPTION_UNLIMITED,
-        .accept_rate = OPTION_UNLIMITED,
-        .out_buffer = 256 << 10,
-        .stall_timeout = 30000,
-        .idle_timeout = 600000,
-        .datagram_size = 1232,
-        .receive_buffer = 1 << 20,
-        .handshakes_per_prefix = 512,
-        .tls.handshake_timeout = 10000,
-    };
+    pond.settings = stage_settings("orders", "udp", bind);
     if (change)
         change(&pond.settings);
-    if (!can_bind(bind))
-        return false;
-    stage.loop = loop_new(&no_hooks, NULL);
-    assert_non_null(stage.loop);
-    if (listener_open_on(stage.loop, &pond.settings, &service, stack ? stack : stack_find("udp"),
-                         -1, &pond.listener, error, sizeof(error)) != 0)
-        fail_msg("%s", error);
-    pond.address_len = sizeof(pond.address);
-    getsockname(pond.listener->socket.fd, (struct sockaddr *)&pond.address, &pond.address_len);
-    return true;
+    pond.listener = stage_listen(&pond.settings, &orders_protocol, stack, &no_hooks, &pond.address,
+                                 &pond.address_len);
+    return pond.listener != NULL;
 }
 
 void pond_open(const struct stack *stack, void (*change)(struct listener_settings *settings))
@@ -228,14 +196,7 @@ void pond_open(const struct stack *stack, void (*change)(struct listener_setting
 
 void pond_close(void)
 {
-    listener_close(pond.listener);
-    loop_step(stage.loop, false);
-    loop_step(stage.loop, false);
-    assert_int_equal(pond.opened, pond.closed);
-    assert_int_equal(stage.stats.sockets, 0);
-    assert_int_equal(stage.loop->chunks.bytes_used, 0);
-    assert_true(list_empty(&stage.loop->ports));
-    loop_free(stage.loop);
+    stage_leave(pond.listener, &pond.opened, &pond.closed);
 }
 
 int pond_setup(void **unused)
@@ -271,8 +232,7 @@ int fisher_new(void)
 
 static void fill(uint8_t *to, enum errand errand, size_t len)
 {
-    for (size_t i = 0; i < len; i++)
-        to[i] = (uint8_t)(i * 7 + (i >> 8));
+    stage_fill(to, len);
     to[0] = (uint8_t)errand;
 }
 

@@ -178,28 +178,13 @@ static bool on_work(void *owner)
 
 static const struct loop_hooks hooks = {.turn = on_turn, .work = on_work};
 
-static void open_listener(const struct stack *stack)
+struct listener_settings stage_settings(const char *protocol, const char *transport,
+                                        const char *bind)
 {
-    char error[256];
-    const struct service service = {.stats = &stage.stats, .protocol = &frames_protocol};
-    const struct stack *on = stack ? stack : stack_find("tcp");
-    stage.loop = loop_new(&hooks, &stage);
-    assert_non_null(stage.loop);
-    if (listener_open_on(stage.loop, &stage.settings, &service, on, -1, &stage.listener, error,
-                         sizeof(error)) != 0)
-        fail_msg("%s", error);
-    stage.address_len = sizeof(stage.address);
-    getsockname(stage.listener->socket.fd, (struct sockaddr *)&stage.address, &stage.address_len);
-}
-
-bool stage_open_at(const char *bind, const struct stack *stack,
-                   void (*change)(struct listener_settings *settings))
-{
-    memset(&stage, 0, sizeof(stage));
-    stage.settings = (struct listener_settings){
+    return (struct listener_settings){
         .name = (char *)"here",
-        .protocol = (char *)"frames",
-        .transport = (char *)"tcp",
+        .protocol = (char *)protocol,
+        .transport = (char *)transport,
         .bind = (char *)bind,
         .mountpoint = (char *)"",
         .max_connections = 1000,
@@ -209,14 +194,64 @@ bool stage_open_at(const char *bind, const struct stack *stack,
         .backlog = 512,
         .out_buffer = 256 << 10,
         .stall_timeout = 30000,
+        .idle_timeout = 600000,
+        .datagram_size = 1232,
+        .receive_buffer = 1 << 20,
+        .handshakes_per_prefix = 512,
+        .tls.handshake_timeout = 10000,
     };
+}
+
+struct listener *stage_listen(const struct listener_settings *settings,
+                              const struct protocol *protocol, const struct stack *stack,
+                              const struct loop_hooks *loop_hooks, struct sockaddr_storage *address,
+                              socklen_t *address_len)
+{
+    char error[256];
+    struct listener *listener;
+    const struct service service = {.stats = &stage.stats, .protocol = protocol};
+    const struct stack *on = stack ? stack : stack_find(settings->transport);
+    if (listener_probe(settings->bind, settings->transport, error, sizeof(error)) != 0)
+        return NULL;
+    stage.loop = loop_new(loop_hooks, &stage);
+    assert_non_null(stage.loop);
+    if (listener_open_on(stage.loop, settings, &service, on, -1, &listener, error, sizeof(error)) !=
+        0)
+        fail_msg("%s", error);
+    *address_len = sizeof(*address);
+    getsockname(listener->socket.fd, (struct sockaddr *)address, address_len);
+    return listener;
+}
+
+void stage_leave(struct listener *listener, const unsigned *opened, const unsigned *closed)
+{
+    listener_close(listener);
+    loop_step(stage.loop, false);
+    loop_step(stage.loop, false);
+    assert_int_equal(*opened, *closed);
+    assert_int_equal(stage.stats.sockets, 0);
+    assert_int_equal(stage.loop->lingering, 0);
+    assert_int_equal(stage.loop->chunks.bytes_used, 0);
+    assert_true(list_empty(&stage.loop->ports));
+    loop_free(stage.loop);
+}
+
+void stage_fill(uint8_t *to, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        to[i] = (uint8_t)(i * 7 + (i >> 8));
+}
+
+bool stage_open_at(const char *bind, const struct stack *stack,
+                   void (*change)(struct listener_settings *settings))
+{
+    memset(&stage, 0, sizeof(stage));
+    stage.settings = stage_settings("frames", "tcp", bind);
     if (change)
         change(&stage.settings);
-    char error[256];
-    if (listener_probe(bind, "tcp", error, sizeof(error)) != 0)
-        return false;
-    open_listener(stack);
-    return true;
+    stage.listener = stage_listen(&stage.settings, &frames_protocol, stack, &hooks, &stage.address,
+                                  &stage.address_len);
+    return stage.listener != NULL;
 }
 
 void stage_open(const struct stack *stack, void (*change)(struct listener_settings *settings))
@@ -226,14 +261,7 @@ void stage_open(const struct stack *stack, void (*change)(struct listener_settin
 
 void stage_close(void)
 {
-    listener_close(stage.listener);
-    loop_step(stage.loop, false);
-    loop_step(stage.loop, false);
-    assert_int_equal(stage.opened, stage.closed);
-    assert_int_equal(stage.stats.sockets, 0);
-    assert_int_equal(stage.loop->lingering, 0);
-    assert_int_equal(stage.loop->chunks.bytes_used, 0);
-    loop_free(stage.loop);
+    stage_leave(stage.listener, &stage.opened, &stage.closed);
 }
 
 int stage_setup(void **unused)
@@ -344,8 +372,7 @@ uint8_t *frame_new(enum order order, uint32_t len)
     assert_non_null(frame);
     uint32_t header = htonl(len);
     memcpy(frame, &header, sizeof(header));
-    for (uint32_t i = 0; i < len; i++)
-        frame[FRAME_HEADER + i] = (uint8_t)(i * 7 + (i >> 8));
+    stage_fill(frame + FRAME_HEADER, len);
     frame[FRAME_HEADER] = (uint8_t)order;
     return frame;
 }

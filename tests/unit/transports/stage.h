@@ -70,6 +70,21 @@ bool stage_open_at(const char *bind, const struct stack *stack,
 /* Closes all and checks that nothing was left behind. */
 void stage_close(void);
 
+/* What a stage is made of, for stages with other protocols. The usual settings of a listener: */
+struct listener_settings stage_settings(const char *protocol, const char *transport,
+                                        const char *bind);
+/* Makes stage.loop and a listener on it; its address goes to *address. NULL when the machine has no
+ * such address. `hooks` get &stage as their owner. */
+struct listener *stage_listen(const struct listener_settings *settings,
+                              const struct protocol *protocol, const struct stack *stack,
+                              const struct loop_hooks *hooks, struct sockaddr_storage *address,
+                              socklen_t *address_len);
+/* Closes both, and checks that by then as many were closed as opened and that nothing was left
+ * behind. */
+void stage_leave(struct listener *listener, const unsigned *opened, const unsigned *closed);
+/* The pattern that bodies and datagrams are filled with. */
+void stage_fill(uint8_t *to, size_t len);
+
 /* cmocka's setup and teardown for the plain stage. */
 int stage_setup(void **unused);
 int stage_teardown(void **unused);
