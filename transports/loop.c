@@ -8,6 +8,7 @@
 
 #include "transports/datagram_state.h"
 #include "transports/proof.h"
+#include "transports/watches.h"
 #include <stdlib.h>
 #include <time.h>
 
@@ -133,7 +134,7 @@ struct loop *loop_new(const struct loop_hooks *hooks, void *owner)
     if (!loop)
         return NULL;
     loop->input = malloc(LOOP_INPUT_SIZE);
-    if (!loop->input || uv_loop_init(&loop->uv) != 0) {
+    if (!loop->input || !watches_begin() || uv_loop_init(&loop->uv) != 0) {
         free(loop->input);
         free(loop);
         return NULL;

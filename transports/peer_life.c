@@ -7,6 +7,7 @@
 #include "transports/datagram_state.h"
 #include "transports/proof.h"
 #include "transports/source.h"
+#include "transports/watches.h"
 
 #include "broker/auth.h"
 #include "broker/stats.h"
@@ -128,8 +129,8 @@ static void open_up(struct peer *peer)
 
 int peer_life_admit(struct listener *listener, int fd, const struct sockaddr_storage *from)
 {
-    int error;
-    struct peer *peer = make(listener, fd, from, &error);
+    int error = -ENOMEM;
+    struct peer *peer = watches_have_room() ? make(listener, fd, from, &error) : NULL;
     if (!peer)
         return error;
     list_append(&listener->strangers, &peer->siblings);
