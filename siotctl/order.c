@@ -6,7 +6,7 @@
 #include "base/text.h"
 #include "siotctl/dialect.h"
 #include "siotctl/say.h"
-#include "siotctl/secrecy.h"
+#include "transports/tls_groups.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -139,7 +139,7 @@ static bool read_groups(char *text, struct order *order)
     char *rest;
     order->group_count = 0;
     for (char *name = strtok_r(text, ",", &rest); name; name = strtok_r(NULL, ",", &rest)) {
-        int group = secrecy_group(name);
+        int group = tls_group(name);
         if (!group || order->group_count == ORDER_GROUPS) {
             say_misused("--groups: there is no group %s; known: X25519MLKEM768 X25519 P-256 P-384 "
                         "P-521",

@@ -28,23 +28,6 @@ struct secrecy {
     uint8_t datagram[LONGEST];
 };
 
-static const struct {
-    const char *name;
-    int number;
-} groups[] = {
-    {"X25519MLKEM768", WOLFSSL_X25519MLKEM768}, {"X25519", WOLFSSL_ECC_X25519},
-    {"P-256", WOLFSSL_ECC_SECP256R1},           {"P-384", WOLFSSL_ECC_SECP384R1},
-    {"P-521", WOLFSSL_ECC_SECP521R1},
-};
-
-int secrecy_group(const char *name)
-{
-    for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
-        if (strcmp(groups[i].name, name) == 0)
-            return groups[i].number;
-    return 0;
-}
-
 /* ---- the socket ---- */
 
 static int not_given(int error)

@@ -28,7 +28,4 @@ void secrecy_goodbye(struct secrecy *secrecy);
 /* What has failed, as a part of a sentence. */
 const char *secrecy_why(const struct secrecy *secrecy);
 
-/* wolfSSL's number of a key exchange group by its name in siotd.yaml, or 0. */
-int secrecy_group(const char *name);
-
 #endif

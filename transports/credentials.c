@@ -4,6 +4,7 @@
 
 #include "transports/credentials_cert.h"
 #include "transports/credentials_file.h"
+#include "transports/tls_groups.h"
 #include "transports/tls_psk.h"
 #include <errno.h>
 #include <stdio.h>
@@ -19,15 +20,6 @@ static const char suites[] =
 static const char psk_suites[] = ":ECDHE-PSK-AES128-GCM-SHA256:ECDHE-PSK-CHACHA20-POLY1305";
 
 enum { GROUPS_MAX = 8, CHAIN_DEPTH = 3 };
-
-static const struct {
-    const char *name;
-    int number;
-} groups[] = {
-    {"X25519MLKEM768", WOLFSSL_X25519MLKEM768}, {"X25519", WOLFSSL_ECC_X25519},
-    {"P-256", WOLFSSL_ECC_SECP256R1},           {"P-384", WOLFSSL_ECC_SECP384R1},
-    {"P-521", WOLFSSL_ECC_SECP521R1},
-};
 
 /* A set that is being put together. */
 struct loading {
@@ -67,18 +59,15 @@ static int parse_groups(const struct loading *loading, int numbers[GROUPS_MAX])
     char copy[1024], *rest = copy;
     snprintf(copy, sizeof(copy), "%s", loading->settings->groups);
     for (char *name; (name = strsep(&rest, ", "));) {
-        size_t i = 0, known = sizeof(groups) / sizeof(groups[0]);
+        int number = tls_group(name);
         if (name[0] == '\0')
             continue;
-        while (i < known && strcmp(groups[i].name, name) != 0)
-            i++;
-        if (i == known || count == GROUPS_MAX) {
-            snprintf(loading->why, CREDENTIALS_WHY_SIZE,
-                     "tls.groups: there is no %s; known: X25519MLKEM768 X25519 P-256 P-384 P-521",
-                     name);
+        if (number == 0 || count == GROUPS_MAX) {
+            snprintf(loading->why, CREDENTIALS_WHY_SIZE, "tls.groups: there is no %s; known: %s",
+                     name, tls_group_names);
             return -EINVAL;
         }
-        numbers[count++] = groups[i].number;
+        numbers[count++] = number;
     }
     return count ? count : refuse(loading, NULL, "tls.groups: names no group", 0);
 }

@@ -13,6 +13,7 @@
  *
  * The DTLS is that of siotctl (siotctl/secrecy). */
 #include "siotctl/secrecy.h"
+#include "transports/tls_groups.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -86,7 +87,7 @@ static bool read_groups(struct order *order, char *text)
 {
     char *rest = text;
     for (char *name; (name = strtok_r(rest, ",", &rest));) {
-        int group = secrecy_group(name);
+        int group = tls_group(name);
         if (!group || order->group_count == ORDER_GROUPS)
             return false;
         order->groups[order->group_count++] = group;
