@@ -100,52 +100,59 @@ void mqtt_encode_ack(struct writer *w, enum mqtt_version version, enum mqtt_type
     write_reason(w, version, reason, properties);
 }
 
-static size_t suback_body(enum mqtt_version version, size_t count,
-                          const struct mqtt_properties *properties)
+/* SUBACK and UNSUBACK: packet id, properties and `count` reasons. */
+static size_t answers_body(enum mqtt_version version, size_t count,
+                           const struct mqtt_properties *properties)
 {
     return 2 + block_size(version, properties) + count;
+}
+
+/* All but the reasons. */
+static void write_answers(struct writer *w, enum mqtt_version version, enum mqtt_type type,
+                          uint16_t packet_id, size_t count,
+                          const struct mqtt_properties *properties)
+{
+    write_header(w, type, answers_body(version, count, properties));
+    writer_u16(w, packet_id);
+    write_block(w, version, properties);
 }
 
 size_t mqtt_suback_size(enum mqtt_version version, size_t count,
                         const struct mqtt_properties *properties)
 {
-    return packet_size(suback_body(version, count, properties));
+    return packet_size(answers_body(version, count, properties));
 }
 
 void mqtt_encode_suback(struct writer *w, enum mqtt_version version, uint16_t packet_id,
                         const uint8_t *reasons, size_t count,
                         const struct mqtt_properties *properties)
 {
-    write_header(w, MQTT_SUBACK, suback_body(version, count, properties));
-    writer_u16(w, packet_id);
-    write_block(w, version, properties);
+    write_answers(w, version, MQTT_SUBACK, packet_id, count, properties);
     for (size_t i = 0; i < count; i++) { /* [MQTT-3.9.3-1] */
         bool refused = reasons[i] >= MQTT_SUBACK_FAILURE;
         writer_u8(w, refused && version != MQTT_5 ? MQTT_SUBACK_FAILURE : reasons[i]);
     }
 }
 
-static size_t unsuback_body(enum mqtt_version version, size_t count,
-                            const struct mqtt_properties *properties)
+/* Before 5.0 UNSUBACK has none. */
+static size_t unsuback_reasons(enum mqtt_version version, size_t count)
 {
-    return 2 + block_size(version, properties) + (version == MQTT_5 ? count : 0);
+    return version == MQTT_5 ? count : 0;
 }
 
 size_t mqtt_unsuback_size(enum mqtt_version version, size_t count,
                           const struct mqtt_properties *properties)
 {
-    return packet_size(unsuback_body(version, count, properties));
+    return packet_size(answers_body(version, unsuback_reasons(version, count), properties));
 }
 
 void mqtt_encode_unsuback(struct writer *w, enum mqtt_version version, uint16_t packet_id,
                           const uint8_t *reasons, size_t count,
                           const struct mqtt_properties *properties)
 {
-    write_header(w, MQTT_UNSUBACK, unsuback_body(version, count, properties));
-    writer_u16(w, packet_id);
-    write_block(w, version, properties);
-    if (version == MQTT_5)
-        writer_bytes(w, slice_of(reasons, count)); /* [MQTT-3.11.3-1] */
+    size_t said = unsuback_reasons(version, count);
+    write_answers(w, version, MQTT_UNSUBACK, packet_id, said, properties);
+    writer_bytes(w, slice_of(reasons, said)); /* [MQTT-3.11.3-1] */
 }
 
 void mqtt_encode_pingresp(struct writer *w)
