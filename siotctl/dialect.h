@@ -56,10 +56,10 @@ enum heard {
     HEARD_REFUSAL, /* the answer, and the dialect has said what is wrong */
 };
 
-/* Sends a datagram again and again, 2 s after the first and twice as long each time, 5 times, until
- * `hear` has heard the answer to it. `what` names the request in the sentence that there was none.
- */
-int talk_ask(struct talk *talk, struct slice datagram,
+/* Sends a datagram, and then, 2 s after the first and twice as long each time, 4 times what is said
+ * `again`, until `hear` has heard the answer to it. `what` names the request in the sentence that
+ * there was none. */
+int talk_ask(struct talk *talk, struct slice datagram, struct slice again,
              enum heard (*hear)(struct talk *talk, struct slice datagram), const char *what);
 
 /* Waits for datagrams and has them heard. */

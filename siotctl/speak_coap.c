@@ -187,7 +187,8 @@ static int call_once(struct talk *talk, struct call *call)
         echo_len = speech->echo_len;
         speech->id++;
         write_call(&w, speech, call);
-        status = talk_ask(talk, slice_of(room, writer_len(&w)), hear, "the request");
+        status = talk_ask(talk, slice_of(room, writer_len(&w)), slice_of(room, writer_len(&w)),
+                          hear, "the request");
     } while (status == ENDED_WELL && speech->answer.message.code == COAP_UNAUTHORIZED &&
              speech->echo_len && !echo_len);
     free(room);

@@ -33,7 +33,7 @@ static int with_datagram(struct talk *talk, const struct raw_line *line, const c
     }
     int status = ENDED_WELL;
     if (hear)
-        status = talk_ask(talk, slice_of(room, size), hear, what);
+        status = talk_ask(talk, slice_of(room, size), slice_of(room, size), hear, what);
     else if (road_send(talk->road, slice_of(room, size)) != 0)
         status = say_failed("%s: could not be sent", what);
     free(room);

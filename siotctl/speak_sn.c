@@ -23,19 +23,31 @@ struct speech {
     uint8_t awaited;           /* enum sn_type */
 };
 
+/* As it is sent when it has not been answered (MQTT-SN 1.2 sections 5.3.4 and 6.13). */
+static struct sn_packet repeated(const struct sn_packet *packet)
+{
+    struct sn_packet again = *packet;
+    if (packet->type == SN_PUBLISH || packet->type == SN_SUBSCRIBE)
+        again.flags |= SN_DUP;
+    return again;
+}
+
 static int send_packet(struct talk *talk, const struct sn_packet *packet,
                        enum heard (*hear)(struct talk *, struct slice))
 {
     struct speech *speech = talk->state;
     size_t size = sn_size(packet);
-    uint8_t *room = size ? malloc(size) : NULL;
+    struct sn_packet again = repeated(packet);
+    uint8_t *room = size ? malloc(2 * size) : NULL;
     if (!room)
         return say_failed("the message is too large");
-    struct writer w = writer_of(room, size);
+    struct writer w = writer_of(room, 2 * size);
     sn_encode(&w, packet);
+    sn_encode(&w, &again);
     int error = 0, status = ENDED_WELL;
     if (hear)
-        status = talk_ask(talk, slice_of(room, size), hear, sn_type_name(packet->type));
+        status = talk_ask(talk, slice_of(room, size), slice_of(room + size, size), hear,
+                          sn_type_name(packet->type));
     else if ((error = road_send(talk->road, slice_of(room, size))) != 0)
         status = say_failed("%s: %s", road_name(talk->road), road_why(talk->road, error));
     speech->spoke_ms = road_now_ms();

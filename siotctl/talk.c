@@ -64,12 +64,12 @@ static int hear_until(struct talk *talk, uint64_t until, bool asked,
     return 0;
 }
 
-int talk_ask(struct talk *talk, struct slice datagram,
+int talk_ask(struct talk *talk, struct slice datagram, struct slice again,
              enum heard (*hear)(struct talk *talk, struct slice datagram), const char *what)
 {
     uint64_t wait = FIRST_WAIT_MS;
     for (int i = 0; i < TRIES && !road_interrupted; i++, wait *= 2) {
-        int error = road_send(talk->road, datagram);
+        int error = road_send(talk->road, i ? again : datagram);
         if (error && error != -ECONNREFUSED)
             return say_failed("%s: %s", road_name(talk->road), road_why(talk->road, error));
         int result = hear_until(talk, road_now_ms() + wait, true, hear);

@@ -364,6 +364,35 @@ class Alone(unittest.TestCase):
             self.assertEqual(status, 0, err)
             self.assertEqual(heard[0], heard[1])
 
+    def test_an_mqtt_sn_message_says_when_it_is_sent_again(self):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as broker:
+            broker.bind(("127.0.0.1", 0))
+            broker.settimeout(20)
+            heard = []
+
+            def gateway():
+                """Answers each message when it has come twice."""
+                answers = {0x04: b"\x03\x05\x00", 0x0a: b"\x07\x0b\x00\x09%b\x00",
+                           0x0c: b"\x07\x0d\x00\x09%b\x00"}
+                for number in range(6):
+                    datagram, sender = broker.recvfrom(2048)
+                    heard.append(datagram)
+                    if number % 2:
+                        kind = datagram[1]
+                        msg_id = datagram[4:6] if kind == 0x0a else datagram[5:7]
+                        reply = answers[kind]
+                        broker.sendto(reply % msg_id if b"%b" in reply else reply, sender)
+            thread = threading.Thread(target=gateway)
+            thread.start()
+            status, _, err = self.ends("--protocol", "mqtt-sn", "-p", str(broker.getsockname()[1]),
+                                       "-t", "a", "-m", "x", "-q", "1")
+            thread.join()
+        self.assertEqual(status, 0, err)
+        self.assertEqual(heard[0], heard[1])  # CONNECT
+        self.assertEqual(heard[2], heard[3])  # REGISTER
+        self.assertEqual((heard[4][1], heard[4][2]), (0x0c, 0x20))  # PUBLISH, QoS 1
+        self.assertEqual(heard[5], heard[4][:2] + b"\xa0" + heard[4][3:])  # the same with DUP
+
 
 class Waiting(Case):
     def test_nothing_in_time(self):
