@@ -165,10 +165,10 @@ static void resume_all(struct coap_home *home, struct loop *loop, const struct b
         (void)broker_note(home->broker, owner, name, SLICE_EMPTY);
     }
     if (count)
-        log_line(LOG_INFO, "coap", "%zu observations go on after the restart", count);
+        log_line(LOG_INFO, "coap", "observations that go on after the restart: %zu", count);
     if (dropped)
         log_line(LOG_WARNING, "coap",
-                 "%zu observations do not go on after the restart: their listener has gone or "
+                 "observations that do not go on after the restart: %zu; their listener has gone or "
                  "changed, has no room, or they are not permitted any more",
                  dropped);
 }

@@ -43,7 +43,8 @@ void sn_sleep_goes_on(struct sn_connection *c)
     int64_t until_ms = broker_wall_ms(c->gate->broker) + c->silence_ms;
     uint32_t step_ms =
         c->silence_ms / STAMP_PART < STAMP_MS ? c->silence_ms / STAMP_PART : STAMP_MS;
-    if (!memory.sleeps || until_ms - memory.sleep.until_ms > step_ms)
+    if ((!memory.sleeps || until_ms - memory.sleep.until_ms > step_ms) &&
+        broker_can_keep(c->gate->broker)) /* else it would only stand in the way */
         (void)sn_remember(c, &memory);
 }
 
@@ -198,7 +199,7 @@ static struct sn_connection *revive(struct sn_visit *visit, struct session *sess
     struct identity *identity = sn_identity(visit, &why);
     sn_recall(session, &memory);
     int64_t left = memory.sleeps ? left_ms(visit->gate->broker, &memory.sleep) : 0;
-    if (!identity || left <= 0)
+    if (!identity || left <= 0 || sn_clients_find(session_client_id(session)))
         return NULL;
     struct sn_connection *c = sn_connection_new(visit);
     if (c && bind(c, session, identity)) {

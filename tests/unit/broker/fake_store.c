@@ -146,14 +146,19 @@ static void apply(struct fake_store *store, const struct batch *batch,
     assert(map_put(&store->rows, row) == 0);
 }
 
-void fake_store_finish(struct fake_store *store, struct world *world, enum commit_outcome outcome)
+void fake_store_write(struct fake_store *store, struct broker *broker, enum commit_outcome outcome)
 {
     const struct batch *batch = store->under_way;
     assert(batch);
     store->under_way = NULL;
     for (size_t i = 0; outcome == COMMIT_DONE && i < batch->count; i++)
         apply(store, batch, &batch->changes[i]);
-    broker_committed(world->broker, outcome);
+    broker_committed(broker, outcome);
+}
+
+void fake_store_finish(struct fake_store *store, struct world *world, enum commit_outcome outcome)
+{
+    fake_store_write(store, world->broker, outcome);
 }
 
 /* ---- reading ---- */
@@ -252,13 +257,13 @@ static void remove_orphans(struct fake_store *store)
         remove_orphans(store);
 }
 
-static void load(struct fake_store *store, struct world *world)
+void fake_store_load(struct fake_store *store, struct broker *broker)
 {
     struct fake_row **rows = sorted(store);
     size_t count = store->rows.count;
     for (size_t i = 0; i < count; i++) {
         const struct kept kept = kept_of(rows[i]);
-        if (broker_restore(world->broker, &kept))
+        if (broker_restore(broker, &kept))
             continue;
         store->rejected++;
         remove_row(store, id_of(rows[i]));
@@ -267,7 +272,7 @@ static void load(struct fake_store *store, struct world *world)
     free(rows);
     if (store->rows.count < 2000)
         remove_orphans(store);
-    broker_restored(world->broker);
+    broker_restored(broker);
 }
 
 /* ---- worlds ---- */
@@ -312,5 +317,5 @@ void world_crash(struct world *world, struct fake_store *store, uint64_t ms)
     assert(world->broker);
     world_keep(world, store);
     broker_turn(world->broker, world->mono_ms, world->wall_ms);
-    load(store, world);
+    fake_store_load(store, world->broker);
 }

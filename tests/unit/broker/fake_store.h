@@ -41,6 +41,10 @@ void fake_store_forget(struct fake_store *store); /* its counts */
 /* Gives the core of the world this store. */
 void world_keep(struct world *world, struct fake_store *store);
 
+/* The same, and a start from what it has, of any core. */
+void fake_store_write(struct fake_store *store, struct broker *broker, enum commit_outcome outcome);
+void fake_store_load(struct fake_store *store, struct broker *broker);
+
 /* What is under way is done, as that says. */
 void fake_store_finish(struct fake_store *store, struct world *world, enum commit_outcome outcome);
 /* Answers the oldest fetch; false when there is none. */

@@ -234,6 +234,11 @@ void device_lose(struct device *device, const char *why)
     reap(device->air);
 }
 
+void device_forget(struct device *device)
+{
+    free_datagrams(&device->inbox);
+}
+
 void device_say(struct device *device, struct slice datagram)
 {
     struct air *air = device->air;

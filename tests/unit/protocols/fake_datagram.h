@@ -84,5 +84,7 @@ void device_say(struct device *device, struct slice datagram);
 /* The next datagram that it got; empty with at NULL when there is none. Valid until the next call.
  */
 struct slice device_hear(struct device *device);
+/* What it has not heard is lost. */
+void device_forget(struct device *device);
 
 #endif
