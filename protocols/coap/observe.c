@@ -1,14 +1,13 @@
-/* observe: see observe.h. The last room on the way of a message: session -> sink.deliver ->
- * coap_notification_send.
+/* observe: see observe.h. The last room but one on the way of a message: session -> sink.deliver ->
+ * notify.c.
  *
  * Invariants: e->unacked is one of e's observations, and its flight is what was sent with
  * e->unacked_id; `waiting` is empty while nothing keeps it from being said; nothing is freed from
  * within a sink: what is over is marked, and let go by coap_observe_tidy. */
 #include "protocols/coap/observe.h"
 
-#include "base/random.h"
-#include "protocols/coap/format.h"
 #include "protocols/coap/kept.h"
+#include "protocols/coap/notify.h"
 
 #include <stdlib.h>
 
@@ -17,24 +16,14 @@ static struct coap_endpoint *endpoint_of(struct sink *sink)
     return (struct coap_endpoint *)((char *)sink - offsetof(struct coap_endpoint, sink));
 }
 
-static struct slice token_of(const struct coap_observation *o)
-{
-    return slice_of(o->text, o->token_len);
-}
-
 static struct slice name_of(const struct coap_observation *o)
 {
     return slice_of(o->text + o->token_len, o->name_len);
 }
 
-#define each_observation(o, e)                                                                     \
-    list_each(link_, &(e)->observations) for (struct coap_observation *o =                         \
-                                                  list_item(link_, struct coap_observation, link); \
-                                              o; o = NULL)
-
 /* ---- time ---- */
 
-static uint64_t check_ms(const struct coap_observation *o)
+uint64_t coap_check_ms(const struct coap_observation *o)
 {
     uint64_t most = coap_options_of(o->e)->observer_check; /* RFC 7641 section 4.5: a day */
     uint64_t own =
@@ -45,12 +34,12 @@ static uint64_t check_ms(const struct coap_observation *o)
 /* When it has to show that somebody is there. */
 static uint64_t check_due_ms(const struct coap_observation *o)
 {
-    uint64_t due = o->checked_ms + check_ms(o);
+    uint64_t due = o->checked_ms + coap_check_ms(o);
     return o->probe_ms && o->probe_ms < due ? o->probe_ms : due;
 }
 
 /* Sets the one deadline to what comes first. */
-static void set_deadline(struct coap_endpoint *e)
+void coap_observe_deadline(struct coap_endpoint *e)
 {
     uint64_t due = e->unacked ? e->due_ms : UINT64_MAX, now = peer_now_ms(e->peer);
     int64_t wall_ms = broker_wall_ms(peer_broker(e->peer));
@@ -72,12 +61,6 @@ static void set_deadline(struct coap_endpoint *e)
 
 /* ---- letting go ---- */
 
-static void news_clear(struct coap_news *news)
-{
-    message_unref(news->message);
-    *news = (struct coap_news){0};
-}
-
 static void leave_topic(struct coap_observation *o)
 {
     if (!o->topic)
@@ -94,7 +77,7 @@ static void finish(struct coap_observation *o)
     o->over = true;
     coap_keep_no_more(o);
     leave_topic(o);
-    news_clear(&o->waiting);
+    coap_news_clear(&o->waiting);
     if (e->unacked == o)
         e->unacked = NULL;
     e->stale = true;
@@ -115,8 +98,8 @@ static void release(struct coap_observation *o)
 {
     leave_topic(o);
     list_remove(&o->link);
-    news_clear(&o->waiting);
-    news_clear(&o->flight);
+    coap_news_clear(&o->waiting);
+    coap_news_clear(&o->flight);
     message_unref(o->held);
     free(o);
 }
@@ -136,7 +119,7 @@ void coap_observe_tidy(struct coap_endpoint *e)
     }
     if (list_empty(&e->observations))
         coap_endpoint_disconnect(e, "the last observation has ended");
-    set_deadline(e);
+    coap_observe_deadline(e);
 }
 
 void coap_observe_close(struct coap_endpoint *e, const char *why)
@@ -152,166 +135,6 @@ void coap_observe_close(struct coap_endpoint *e, const char *why)
     coap_endpoint_disconnect(e, why);
 }
 
-/* ---- saying it ---- */
-
-/* 24 bits of a number that rises with the time as well, 16 ms a step, and over a restart never
- * below what was said before (RFC 7641 section 4.4). */
-static uint64_t next_sequence(struct coap_observation *o)
-{
-    struct coap_home *home = coap_home_of(peer_broker(o->e->peer));
-    uint64_t least = (uint64_t)broker_wall_ms(peer_broker(o->e->peer)) / 16;
-    if (home && coap_kept_floor(home) > least)
-        least = coap_kept_floor(home);
-    o->sequence = o->sequence + 1 > least ? o->sequence + 1 : least;
-    if (home && o->kept)
-        coap_kept_say(home, o->sequence);
-    return o->sequence;
-}
-
-/* Makes 4.06 of a state that has another format than what was sent before (RFC 7641 section
- * 4.2). A message that says nothing of its format goes with any. */
-static void check_format(struct coap_observation *o, struct coap_news *news)
-{
-    uint32_t format =
-        news->message ? coap_format_of(message_properties(news->message)) : COAP_NO_FORMAT;
-    if (format == COAP_NO_FORMAT || coap_class(news->code) != 2)
-        return;
-    if (o->format == COAP_NO_FORMAT) {
-        o->format = format;
-        if (o->kept)
-            coap_keep(o);
-    }
-    if (o->format == format)
-        return;
-    news->code = COAP_NOT_ACCEPTABLE;
-    news->con = true;
-}
-
-static void transmit(struct coap_observation *o, enum coap_type type, uint16_t id,
-                     uint64_t sequence, const struct coap_news *news)
-{
-    struct coap_answer a = coap_answer_of(news->code, NULL);
-    const struct message *m = news->message;
-    if (coap_class(news->code) == 2) { /* RFC 7641 section 3.2: the last word has none */
-        a.has_observe = true;
-        a.observe = (uint32_t)sequence;
-    }
-    if (m && a.has_observe) {
-        a.format = coap_format_of(message_properties(m));
-        a.payload = message_payload(m);
-        if (m->expires_ms) {
-            a.has_max_age = true;
-            a.max_age = message_seconds_left(m, broker_wall_ms(peer_broker(o->e->peer)));
-        }
-    }
-    coap_notification_send(o->e, type, id, token_of(o), &a, o->szx);
-}
-
-/* Keeps the message if it is more than what one notification holds, for its further blocks. */
-static void hold_large(struct coap_observation *o, const struct coap_news *news)
-{
-    struct message *m = news->message;
-    bool large = m && m->payload_len > coap_block_size((struct coap_block){.szx = o->szx});
-    struct message *held = large ? message_hold(m) : NULL;
-    message_unref(o->held);
-    o->held = held;
-}
-
-/* A timeout between one and one and a half times ACK_TIMEOUT (RFC 7252 section 4.2). */
-static uint32_t first_timeout_ms(void)
-{
-    uint16_t part;
-    random_bytes(&part, sizeof part);
-    return COAP_ACK_TIMEOUT_MS + part % (COAP_ACK_TIMEOUT_MS / 2 + 1);
-}
-
-/* Begins to send a state of the resource, of which it takes over the reference, until it is
- * acknowledged. Only when no other is under way. */
-static void say_confirmed(struct coap_observation *o, struct coap_news *news)
-{
-    struct coap_endpoint *e = o->e;
-    hold_large(o, news);
-    news_clear(&o->flight);
-    o->flight = *news;
-    *news = (struct coap_news){0};
-    o->flight_sequence = next_sequence(o);
-    e->unacked = o;
-    e->unacked_id = coap_endpoint_next_id(e);
-    e->tries = 0;
-    e->timeout_ms = first_timeout_ms();
-    e->due_ms = peer_now_ms(e->peer) + e->timeout_ms;
-    transmit(o, COAP_CON, e->unacked_id, o->flight_sequence, &o->flight);
-    set_deadline(e);
-}
-
-/* Whether something has to be answered before this can be said. */
-static bool must_wait(const struct coap_observation *o, bool con)
-{
-    const struct coap_endpoint *e = o->e;
-    return e->unacked == o || (con && e->unacked) || peer_is_full(e->peer);
-}
-
-static bool wants_acknowledgement(const struct coap_observation *o, const struct message *m)
-{
-    const struct coap_endpoint *e = o->e;
-    int notify = coap_options_of(e)->notify;
-    return notify == COAP_NOTIFY_CON || (notify == COAP_NOTIFY_QOS && m && m->qos > 0) ||
-           !peer_is_verified(e->peer) || o->probe_ms ||
-           peer_now_ms(e->peer) - o->checked_ms >= check_ms(o);
-}
-
-/* Notifies at once, without keeping anything; the message may be borrowed. */
-static void say_unconfirmed(struct coap_observation *o, const struct coap_news *news)
-{
-    hold_large(o, news);
-    o->last_id = coap_endpoint_next_id(o->e);
-    o->has_last_id = true;
-    transmit(o, COAP_NON, o->last_id, next_sequence(o), news);
-}
-
-/* A new state. `m` may be borrowed; NULL for none. */
-static void tell(struct coap_observation *o, uint8_t code, struct message *m)
-{
-    struct coap_news news = {.code = code, .message = m};
-    news.con = coap_class(code) != 2 || wants_acknowledgement(o, m);
-    if (o->over || coap_class(o->waiting.code) > 2) /* its last word is waiting already */
-        return;
-    check_format(o, &news);
-    bool wait = must_wait(o, news.con);
-    if (!wait && !news.con) {
-        say_unconfirmed(o, &news);
-        return;
-    }
-    news.message = m ? message_hold(m) : NULL;
-    if (m && !news.message)
-        return; /* out of memory costs a state; the next one comes */
-    if (!wait) {
-        say_confirmed(o, &news);
-        return;
-    }
-    if (o->waiting.code)
-        broker_stats(peer_broker(o->e->peer))->publish_coalesced++;
-    news_clear(&o->waiting);
-    o->waiting = news;
-}
-
-/* Says what waits, as far as it may now. */
-static void go_on(struct coap_endpoint *e)
-{
-    each_observation(o, e)
-    {
-        if (o->over || !o->waiting.code || must_wait(o, o->waiting.con))
-            continue;
-        struct coap_news news = o->waiting;
-        o->waiting = (struct coap_news){0};
-        if (news.con)
-            say_confirmed(o, &news);
-        else
-            say_unconfirmed(o, &news);
-        news_clear(&news);
-    }
-}
-
 /* ---- the sink ---- */
 
 static enum sink_answer deliver(struct sink *sink, const struct delivery *d)
@@ -322,7 +145,7 @@ static enum sink_answer deliver(struct sink *sink, const struct delivery *d)
     each_observation(o, e)
     {
         if (!o->over && slice_equal(name_of(o), d->topic))
-            tell(o, removed ? COAP_NOT_FOUND : COAP_CONTENT, removed ? NULL : d->message);
+            coap_tell(o, removed ? COAP_NOT_FOUND : COAP_CONTENT, removed ? NULL : d->message);
     }
     return SINK_TAKEN;
 }
@@ -346,7 +169,7 @@ static void expel(struct sink *sink, enum expel_reason reason)
     each_observation(o, e)
     {
         if (!o->over) /* RFC 7641 section 3.2 */
-            transmit(o, COAP_NON, coap_endpoint_next_id(e), 0, &last);
+            coap_transmit(o, COAP_NON, coap_endpoint_next_id(e), 0, &last);
         o->over = true;
     }
     e->unacked = NULL;
@@ -372,7 +195,7 @@ static struct coap_observation *find(const struct coap_endpoint *e, struct slice
 {
     each_observation(o, e)
     {
-        if (!o->over && slice_equal(token_of(o), token))
+        if (!o->over && slice_equal(coap_token_of(o), token))
             return o;
     }
     return NULL;
@@ -438,13 +261,13 @@ static void begin(struct coap_call *call, struct coap_observation *o, struct mes
         o->format = call->answer.format;
     else if (r->has_accept)
         o->format = r->accept;
-    hold_large(o, &news);
+    coap_hold_large(o, &news);
     coap_keep(o);
     call->answer.has_observe = true;
-    call->answer.observe = (uint32_t)next_sequence(o);
+    call->answer.observe = (uint32_t)coap_next_number(o);
     if (o->kept) /* an answer with Observe promises both (section 4.1) */
         call->answer.promise = broker_promise(call->broker);
-    set_deadline(call->e);
+    coap_observe_deadline(call->e);
 }
 
 void coap_observe(struct coap_call *call, struct message *message)
@@ -452,7 +275,7 @@ void coap_observe(struct coap_call *call, struct message *message)
     struct slice token = call->request->message.token;
     struct coap_observation *o = find(call->e, token);
     if (o && slice_equal(name_of(o), call->topic)) { /* again: it goes on (section 4.1) */
-        news_clear(&o->waiting);
+        coap_news_clear(&o->waiting);
         begin(call, o, message);
         return;
     }
@@ -502,7 +325,7 @@ bool coap_observe_again(struct coap_endpoint *e, struct coap_home *home,
     if (verdict != VERDICT_OK) {
         struct coap_news last = {.code = COAP_FORBIDDEN};
         if (verdict == VERDICT_DENIED) /* RFC 7641 section 3.2 */
-            transmit(o, COAP_NON, coap_endpoint_next_id(e), 0, &last);
+            coap_transmit(o, COAP_NON, coap_endpoint_next_id(e), 0, &last);
         free(o);
         e->stale = true;
         coap_observe_tidy(e);
@@ -514,7 +337,7 @@ bool coap_observe_again(struct coap_endpoint *e, struct coap_home *home,
     o->probe_ms = probe_ms;
     o->kept = true;
     enrol(o, topic);
-    set_deadline(e);
+    coap_observe_deadline(e);
     return true;
 }
 
@@ -535,7 +358,7 @@ void coap_observe_end_all(struct coap_topic *topic, uint64_t from, uint8_t code)
         if (at++ < from)
             continue;
         leave_topic(o);
-        tell(o, code, NULL);
+        coap_tell(o, code, NULL);
     }
 }
 
@@ -562,9 +385,9 @@ void coap_observe_acknowledged(struct coap_endpoint *e, uint16_t id)
     o->probe_ms = 0;
     if (coap_class(o->flight.code) != 2)
         finish(o);
-    news_clear(&o->flight);
-    go_on(e);
-    set_deadline(e);
+    coap_news_clear(&o->flight);
+    coap_go_on(e);
+    coap_observe_deadline(e);
 }
 
 void coap_observe_reset(struct coap_endpoint *e, uint16_t id)
@@ -575,7 +398,7 @@ void coap_observe_reset(struct coap_endpoint *e, uint16_t id)
         if (!o->over && (unacked || (o->has_last_id && o->last_id == id)))
             finish(o); /* RFC 7641 section 3.6 */
     }
-    go_on(e);
+    coap_go_on(e);
 }
 
 /* Sends again what nobody has acknowledged, or what is newer by now (RFC 7641 section 4.5.2); gives
@@ -584,10 +407,10 @@ static void retransmit(struct coap_endpoint *e)
 {
     struct coap_observation *o = e->unacked;
     if (e->tries == COAP_MAX_RETRANSMIT) {
-        news_clear(&o->flight);
+        coap_news_clear(&o->flight);
         finish(o);
         peer_log(e->peer, LOG_INFO, "an observer does not answer");
-        go_on(e);
+        coap_go_on(e);
         return;
     }
     e->tries++;
@@ -596,13 +419,13 @@ static void retransmit(struct coap_endpoint *e)
     if (o->waiting.code) {
         struct coap_news newer = o->waiting;
         o->waiting = (struct coap_news){0};
-        hold_large(o, &newer);
-        news_clear(&o->flight);
+        coap_hold_large(o, &newer);
+        coap_news_clear(&o->flight);
         o->flight = newer;
-        o->flight_sequence = next_sequence(o);
+        o->flight_sequence = coap_next_number(o);
         e->unacked_id = coap_endpoint_next_id(e);
     }
-    transmit(o, COAP_CON, e->unacked_id, o->flight_sequence, &o->flight);
+    coap_transmit(o, COAP_CON, e->unacked_id, o->flight_sequence, &o->flight);
 }
 
 /* Asks whether somebody is still there, with the state as it is now. */
@@ -618,7 +441,7 @@ static void check(struct coap_observation *o)
                             name_of(o), &now);
     if (o->held)
         now = o->held;
-    tell(o, COAP_CONTENT, now);
+    coap_tell(o, COAP_CONTENT, now);
 }
 
 void coap_observe_expired(struct coap_endpoint *e)
@@ -637,11 +460,11 @@ void coap_observe_expired(struct coap_endpoint *e)
             check(o);
     }
     coap_observe_tidy(e);
-    set_deadline(e);
+    coap_observe_deadline(e);
 }
 
 void coap_observe_drained(struct coap_endpoint *e)
 {
-    go_on(e);
-    set_deadline(e);
+    coap_go_on(e);
+    coap_observe_deadline(e);
 }
