@@ -78,7 +78,7 @@ static const char *const works = "\
   coap-put, coap-get  confirmable requests, --window of them at once per device\n\
   idle-raw, idle-mqtt-sn, idle-coap  memory per subscriber, client, observer\n\
   dtls           coap devices on DTLS: CPU per handshake, memory per device\n\
-  flood          ClientHellos without a cookie from 50,000 addresses, --rate of them\n";
+  flood          ClientHellos without a cookie from 50,000 addresses, at most --rate of them\n";
 
 static void usage(FILE *to)
 {

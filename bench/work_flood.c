@@ -1,15 +1,17 @@
 /* flood: ClientHellos without a cookie, from ever other addresses, which nobody means, and
  * meanwhile devices that do mean it.
  *
- * The hellos are said at a rate (--rate), for what a kernel drops before the broker has seen it
- * says nothing of the broker. What is sent to each address is counted, and how long the longest
- * was. */
+ * What a kernel drops before the broker has seen it says nothing of the broker. So the hellos come
+ * in bursts, at no more than a rate (--rate), and the next burst waits until all of the last one
+ * are answered: every answer is a hello that has been seen. What is sent to each address is
+ * counted, and how long the longest was. */
 #include "bench/datagrams.h"
 #include "bench/dtls.h"
 #include "bench/work.h"
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -18,9 +20,10 @@
 enum {
     HELLOS = 1000000,
     SOURCES = 50000,
-    OPEN = 2000,  /* sockets at once */
-    BURST = 32,   /* hellos between two looks at the clock */
-    HONEST = 100, /* devices, spread over the flood */
+    OPEN = 1984,       /* sockets at once */
+    BURST = 32,        /* hellos under way; OPEN is a multiple */
+    PATIENCE_MS = 500, /* for the answers to a burst */
+    HONEST = 100,      /* devices, spread over the flood */
     SETTLE_MS = 100,
     LAST_S = 30, /* for the honest that are not through when it ends */
 };
@@ -32,6 +35,7 @@ struct flood {
     int sockets[OPEN]; /* -1: closed */
     uint32_t per_source;
     uint64_t wanted, sent, bytes_out_there, bytes_back, back, longest;
+    uint64_t given_up; /* hellos that nobody waits for any more */
     uint64_t start_ns, seed;
     struct dtls *honest[HONEST]; /* owned; NULL: not begun, or over */
     uint32_t begun, lived, failed;
@@ -129,6 +133,27 @@ static void pace(struct flood *flood)
     }
 }
 
+/* Waits until all hellos are answered, those of the sockets [first, first + BURST) the last. */
+static void await_answers(struct flood *flood, uint32_t first)
+{
+    struct pollfd sockets[BURST];
+    uint64_t end_ns = crowd_clock_ns() + PATIENCE_MS * 1000000ull;
+
+    for (uint32_t i = 0; i < BURST; i++)
+        sockets[i] = (struct pollfd){.fd = flood->sockets[first + i], .events = POLLIN};
+    for (;;) {
+        for (uint32_t i = 0; i < BURST; i++)
+            drain(flood, flood->sockets[first + i]);
+        if (flood->back + flood->given_up >= flood->sent)
+            return;
+        if (crowd_clock_ns() >= end_ns)
+            break;
+        poll(sockets, BURST, 1);
+        step_honest(flood);
+    }
+    flood->given_up = flood->sent - flood->back;
+}
+
 static void close_all(struct flood *flood)
 {
     for (int i = 0; i < OPEN; i++) {
@@ -153,9 +178,10 @@ static int wave(struct flood *flood, uint32_t from)
     for (uint32_t round = 0; round < flood->per_source; round++) {
         for (uint32_t i = 0; i < OPEN; i++) {
             say(flood, flood->sockets[i]);
-            if (flood->sent % BURST == 0)
-                pace(flood);
-            drain(flood, flood->sockets[i]);
+            if ((i + 1) % BURST)
+                continue;
+            await_answers(flood, i + 1 - BURST);
+            pace(flood);
         }
     }
     rest(SETTLE_MS * 1000000ull);
@@ -183,6 +209,8 @@ static void report_flood(const struct flood *flood, const struct measure *used,
     report_add(report, "hellos", sent, "");
     report_add(report, "rate", sent * 1e9 / (double)used->wall_ns, "1/s");
     report_add(report, "answered", (double)flood->back, "");
+    report_add(report, "answered_percent", 100 * (double)flood->back / sent,
+               "% of the hellos, which the broker has seen then");
     report_add(report, "bytes_in", (double)flood->bytes_out_there,
                "bytes that the broker was sent");
     report_add(report, "bytes_out", (double)flood->bytes_back, "bytes that it sent");
