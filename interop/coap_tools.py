@@ -151,7 +151,7 @@ def put_and_get(place, client):
 def observe(place, client):
     observer = Program(["stdbuf", "-oL", client, "-w", "-s", "10", place.uri()])
     due = time.monotonic() + 10
-    while "coap:127.0.0.1" not in place.siotd.log() and time.monotonic() < due:
+    while ": observes" not in place.siotd.log() and time.monotonic() < due:
         time.sleep(0.02)
     time.sleep(0.5)  # its own answer is on the way
     for number, qos in enumerate(("0", "1", "2")):

@@ -117,7 +117,8 @@ enum verdict coap_endpoint_connect(struct coap_endpoint *e, struct coap_home *ho
         return verdict;
     e->expelled = false;
     coap_endpoint_keep(e);
-    peer_name(e->peer, session_client_id(e->session));
+    if (peer_identity(e->peer)) /* of others the log has the address */
+        peer_name(e->peer, session_client_id(e->session));
     session_resume(e->session);
     announce(e, true, NULL);
     peer_log(e->peer, LOG_INFO, "observes");

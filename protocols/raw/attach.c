@@ -105,7 +105,8 @@ enum verdict raw_attach(struct raw_connection *c)
     c->subscribed = present;
     if (proven && !present)
         session_set_expiry(c->session, 0); /* until it subscribes there is nothing to keep */
-    peer_name(c->peer, request.client_id);
+    if (proven) /* the address, which each line of the log has, is all that is known of others */
+        peer_name(c->peer, request.client_id);
     announce(c, present);
     session_resume(c->session);
     return VERDICT_OK;

@@ -68,6 +68,46 @@ static void a_certificate_proves_a_name(void **unused)
     wire_close();
 }
 
+static void by_common_name(struct tls_settings *settings)
+{
+    mutual(settings);
+    settings->identity = TLS_IDENTITY_CN;
+}
+
+static void by_fingerprint(struct tls_settings *settings)
+{
+    mutual(settings);
+    settings->identity = TLS_IDENTITY_FINGERPRINT;
+}
+
+/* Both names are in the certificate, and differ. */
+static void the_listener_says_which_name_of_a_certificate_counts(void **unused)
+{
+    static const struct {
+        void (*change)(struct tls_settings *settings);
+        size_t len;
+        const char *name;
+    } kinds[] = {
+        {mutual, 8, "sensor-7"}, {by_common_name, 6, "client"}, {by_fingerprint, 64, NULL}};
+    (void)unused;
+    for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
+        wire_open(kinds[k].change);
+        for (int i = 0; i < 2; i++) {
+            struct endpoint at = wire_endpoint(1, (uint16_t)(1000 + i));
+            struct guest *guest = guest_new(versions[i], at);
+            guest_certificate(guest, "client");
+            assert_true(guest_shake(guest, 100));
+            struct slice name = identity_name(wire_peer_at(at)->identity);
+            assert_int_equal(name.len, kinds[k].len);
+            if (kinds[k].name)
+                assert_memory_equal(name.at, kinds[k].name, name.len);
+            assert_true(
+                slice_equal(identity_common_name(wire_peer_at(at)->identity), SLICE("client")));
+        }
+        wire_close();
+    }
+}
+
 static void bad_certificates_are_refused(void **unused)
 {
     (void)unused;
@@ -519,6 +559,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(content_passes_in_both_versions),
         cmocka_unit_test(a_certificate_proves_a_name),
+        cmocka_unit_test(the_listener_says_which_name_of_a_certificate_counts),
         cmocka_unit_test(bad_certificates_are_refused),
         cmocka_unit_test(a_key_proves_an_identity),
         cmocka_unit_test(nobody_learns_which_identities_exist),

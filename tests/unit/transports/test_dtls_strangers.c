@@ -528,6 +528,44 @@ static void an_older_record_moves_nobody(void **unused)
     }
 }
 
+/* While a peer is on its way to a second address, a third one plays back what it sent from there,
+ * and bends it. */
+static void a_third_address_gets_nothing_of_a_move(void **unused)
+{
+    (void)unused;
+    for (int i = 0; i < 2; i++) {
+        wire_open(NULL);
+        struct guest *guest = live(versions[i], 1000);
+        struct wire_peer *peer = wire_peer_at(guest->at);
+        struct slice *datagrams;
+        uint8_t seen[100];
+        guest->at = wire_endpoint(2, 2000);
+        wire_hold(true);
+        guest_send(guest, "on my way");
+        wire_held(&datagrams);
+        size_t len = datagrams[0].len;
+        memcpy(seen, datagrams[0].at, len);
+        wire_hold(false);
+        wire_inject(wire_endpoint(2, 2000), slice_of(seen, len));
+        wire_flush();
+        uint64_t sent = peer->sent_to_new;
+        assert_in_range(sent, 1, 3 * len);
+        for (int n = 0; n < 10; n++) {
+            wire_inject(wire_endpoint(6, 6666), slice_of(seen, len));
+            seen[len - 1 - (size_t)n] ^= 1;
+            wire_inject(wire_endpoint(6, 6666), slice_of(seen, len));
+        }
+        wire_flush();
+        assert_int_equal(peer->sent_to_new, sent);
+        assert_int_equal(peer->moved, 0);
+        guest_expect_echo(guest, "arrived");
+        assert_int_equal(peer->moved, 1);
+        assert_ptr_equal(wire_peer_at(wire_endpoint(2, 2000)), peer);
+        assert_null(wire_peer_at(wire_endpoint(6, 6666)));
+        wire_close();
+    }
+}
+
 static void forged_records_with_a_connection_id_move_nobody(void **unused)
 {
     (void)unused;
@@ -619,6 +657,7 @@ int main(void)
         cmocka_unit_test(a_peer_moves_with_a_newer_record_and_an_answer),
         cmocka_unit_test(a_new_address_gets_three_times_what_it_sent),
         cmocka_unit_test(an_older_record_moves_nobody),
+        cmocka_unit_test(a_third_address_gets_nothing_of_a_move),
         cmocka_unit_test(forged_records_with_a_connection_id_move_nobody),
         cmocka_unit_test(without_connection_ids_nobody_moves),
         cmocka_unit_test(an_idle_peer_costs_little),
