@@ -4,8 +4,10 @@
  * Invariants: an outgoing stands in the list that its `keep` names; soft ones stand in the order
  * of their promises; `hard_from` is not above the promise of anything hard, or written into the
  * batch that is being gathered. */
+#include "broker/batch.h"
 #include "broker/durable_rows.h"
 #include "broker/paging.h"
+#include "broker/stored.h"
 #include <stdlib.h>
 
 enum {
@@ -285,7 +287,7 @@ bool durable_unsubscription(struct session *session, struct slice filter)
     struct durable *d = &session->broker->durable;
     if (!is_on(session))
         return true;
-    if (!durable_rows_plain(d, ROW_UNSUBSCRIPTION, session->number, filter, SLICE_EMPTY))
+    if (!batch_plain(d, ROW_UNSUBSCRIPTION, session->number, filter, SLICE_EMPTY))
         return false;
     mark_hard(d, promise(d));
     return true;
@@ -330,7 +332,7 @@ bool durable_note(struct broker *broker, struct slice key, struct slice value)
     struct durable *d = &broker->durable;
     if (!d->store)
         return true;
-    if (!durable_rows_plain(d, value.len ? ROW_NOTE : ROW_NOTE_END, 0, key, value))
+    if (!batch_plain(d, value.len ? ROW_NOTE : ROW_NOTE_END, 0, key, value))
         return false;
     mark_hard(d, promise(d));
     return true;
@@ -612,8 +614,9 @@ void broker_committed(struct broker *broker, enum commit_outcome outcome)
     switch (outcome) {
     case COMMIT_DONE:
         count_commit(broker);
-        durable_rows_release(&d->under_way);
         d->state = DURABLE_IDLE;
+        stored_written(d);
+        batch_release(&d->under_way);
         d->refused = false;
         d->under_from = 0;
         paging_work(broker);

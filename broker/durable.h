@@ -62,6 +62,7 @@ struct durable {
     uint32_t serial;     /* of the batch handed over last */
     uint32_t score;      /* of 1024: how often soft rows were over soon enough */
     bool refused;        /* the batch under way did not fit when it was last offered */
+    bool relieving;      /* what is written now joins that batch */
     bool pull;           /* all that is soft must be in the same batch */
     bool moved;          /* something gone stands in another session's queue, in the next batch */
     bool lasting;        /* there is something hard, lists aside */

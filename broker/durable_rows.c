@@ -1,16 +1,14 @@
 /* durable_rows: see durable_rows.h. durable.c -> here -> the batch that store.commit gets.
  *
- * A message is written with the first row that names it and deleted with the last one; how many do
- * is counted in struct stored_message, which lives as long as one does. Deletes are written behind
- * puts, so that what one session leaves to another is never without a row. */
+ * Deletes are written behind puts, so that what one session leaves to another is never without a
+ * row. What names a message counts in stored.c. */
 #include "broker/durable_rows.h"
+#include "broker/batch.h"
 #include "broker/record.h"
+#include "broker/stored.h"
 #include <stdlib.h>
 
 enum {
-    FIRST_CAPACITY = 64,
-    SPARE_CAPACITY = 65536, /* a batch that was larger gives its memory back */
-    SPARE_BYTES = 4 << 20,
     SETTLED_MS = 10, /* younger changes that nobody waits for may be over before the next batch */
     NUMBERS_AT_ONCE = 1 << 24,
 };
@@ -37,16 +35,10 @@ static struct slice retained_key(const void *item)
     return slice_of(change->topic, change->topic_len);
 }
 
-static struct slice message_key(const void *item)
-{
-    const struct stored_message *stored = item;
-    return slice_of(&stored->number, sizeof stored->number);
-}
-
 void durable_rows_init(struct durable *d)
 {
     map_init(&d->retained, retained_key);
-    map_init(&d->messages, message_key);
+    stored_init(d);
 }
 
 static void retained_change_free(struct retained_change *change)
@@ -64,14 +56,6 @@ static void clear_retained(struct durable *d)
     map_clear(&d->retained);
 }
 
-static void batch_clear(struct batch *batch)
-{
-    durable_rows_release(batch);
-    free(batch->changes);
-    buffer_clear(&batch->bytes);
-    *batch = (struct batch){0};
-}
-
 void durable_rows_clear(struct durable *d)
 {
     struct list *link;
@@ -82,82 +66,10 @@ void durable_rows_clear(struct durable *d)
     clear_retained(d);
     batch_clear(&d->gathering);
     batch_clear(&d->under_way);
-    size_t position = 0;
-    struct stored_message *stored;
-    while ((stored = map_next(&d->messages, &position)) != NULL) {
-        if (stored->live)
-            stored->live->kept = NULL;
-        free(stored);
-    }
-    map_clear(&d->messages);
+    stored_clear(d);
 }
 
 /* ---- the batch ---- */
-
-static bool grow(struct batch *batch, size_t needed)
-{
-    size_t capacity = batch->capacity ? batch->capacity : FIRST_CAPACITY;
-    while (capacity < needed)
-        capacity *= 2;
-    if (capacity == batch->capacity)
-        return true;
-    struct row_change *changes = realloc(batch->changes, capacity * sizeof *changes);
-    if (!changes)
-        return false;
-    batch->changes = changes;
-    batch->capacity = capacity;
-    return true;
-}
-
-/* Room for so many rows more, beside those that are owed. */
-static bool has_room(struct durable *d, size_t rows)
-{
-    return grow(&d->gathering, d->gathering.count + d->owed + rows);
-}
-
-/* There is room. Key and body are empty. */
-static struct row_change *append(struct durable *d, enum row_kind kind)
-{
-    struct batch *batch = &d->gathering;
-    struct row_change *change = &batch->changes[batch->count++];
-    *change = (struct row_change){.kind = (uint8_t)kind};
-    change->key_at = change->body_at = batch->bytes.len;
-    return change;
-}
-
-/* Room for a body, to be followed by body_end. */
-static bool body_begin(struct durable *d, size_t room, struct writer *w)
-{
-    uint8_t *at = buffer_room(&d->gathering.bytes, room);
-    *w = writer_of(at, at ? room : 0);
-    return at != NULL;
-}
-
-static void body_end(struct durable *d, struct row_change *change, const struct writer *w)
-{
-    change->body_at = d->gathering.bytes.len;
-    change->body_len = (uint32_t)writer_len(w);
-    d->gathering.bytes.len += change->body_len;
-}
-
-bool durable_rows_plain(struct durable *d, enum row_kind kind, uint64_t session, struct slice key,
-                        struct slice body)
-{
-    uint8_t *at = buffer_room(&d->gathering.bytes, key.len + body.len + 1);
-    if (!at || !has_room(d, 1))
-        return false;
-    struct row_change *change = append(d, kind);
-    change->session = session;
-    change->key_len = (uint32_t)key.len;
-    change->body_at = change->key_at + change->key_len;
-    change->body_len = (uint32_t)body.len;
-    if (key.len)
-        memcpy(at, key.at, key.len);
-    if (body.len)
-        memcpy(at + key.len, body.at, body.len);
-    d->gathering.bytes.len += (uint32_t)(key.len + body.len);
-    return true;
-}
 
 static void swap_batches(struct durable *d)
 {
@@ -168,25 +80,10 @@ static void swap_batches(struct durable *d)
 
 bool durable_rows_exchange(struct durable *d)
 {
-    if (!grow(&d->under_way, d->owed + 1))
+    if (!batch_grow(&d->under_way, d->owed + 1))
         return false;
     swap_batches(d);
     return true;
-}
-
-void durable_rows_release(struct batch *batch)
-{
-    for (size_t i = 0; i < batch->count; i++)
-        message_unref(batch->changes[i].payload);
-    batch->count = 0;
-    batch->bytes.len = 0;
-    if (batch->bytes.cap > SPARE_BYTES)
-        buffer_clear(&batch->bytes);
-    if (batch->capacity > SPARE_CAPACITY) {
-        free(batch->changes);
-        batch->changes = NULL;
-        batch->capacity = 0;
-    }
 }
 
 void durable_rows_reserve_numbers(struct durable *d)
@@ -195,7 +92,7 @@ void durable_rows_reserve_numbers(struct durable *d)
     uint64_t limit = d->number + NUMBERS_AT_ONCE;
     struct writer w = writer_of(body, sizeof body);
     record_number_encode(limit, &w);
-    if (durable_rows_plain(d, ROW_NOTE, 0, SLICE("\0numbers"), slice_of(body, writer_len(&w))))
+    if (batch_plain(d, ROW_NOTE, 0, SLICE("\0numbers"), slice_of(body, writer_len(&w))))
         d->number_limit = limit;
 }
 
@@ -248,12 +145,12 @@ static bool put_session(struct durable *d, struct session *session, bool over)
     if (session->will)
         record.will = record_of_will(session->will);
     struct writer w;
-    if (!body_begin(d, record_session_room(&record), &w) || !has_room(d, 1))
+    if (!batch_body_begin(d, record_session_room(&record), &w) || !batch_has_room(d, 1))
         return false;
     record_session_encode(&record, &w);
-    struct row_change *change = append(d, ROW_SESSION);
+    struct row_change *change = batch_append(d, ROW_SESSION);
     change->session = session->number;
-    body_end(d, change, &w);
+    batch_body_end(d, change, &w);
     session->stored = true;
     session->unsaved = false;
     session->saved_in = d->serial + 1;
@@ -276,14 +173,14 @@ bool durable_rows_subscription(struct durable *d, uint64_t session, struct slice
                                                .no_local = options->no_local,
                                                .retain_as_published = options->retain_as_published};
     record_subscription_encode(&record, &w);
-    return durable_rows_plain(d, ROW_SUBSCRIPTION, session, filter, slice_of(body, writer_len(&w)));
+    return batch_plain(d, ROW_SUBSCRIPTION, session, filter, slice_of(body, writer_len(&w)));
 }
 
 bool durable_rows_inbound(struct durable *d, uint64_t session, uint16_t packet_id)
 {
-    if (!has_room(d, 2))
+    if (!batch_has_room(d, 2))
         return false;
-    struct row_change *change = append(d, ROW_INBOUND);
+    struct row_change *change = batch_append(d, ROW_INBOUND);
     change->session = session;
     change->number = packet_id;
     d->owed++;
@@ -292,7 +189,7 @@ bool durable_rows_inbound(struct durable *d, uint64_t session, uint16_t packet_i
 
 bool durable_owe(struct broker *broker)
 {
-    if (!has_room(&broker->durable, 1))
+    if (!batch_has_room(&broker->durable, 1))
         return false;
     broker->durable.owed++;
     return true;
@@ -309,87 +206,9 @@ void durable_rows_inbound_end(struct durable *d, uint64_t session, uint16_t pack
         batch->count--;
         return;
     }
-    struct row_change *change = append(d, ROW_INBOUND_END);
+    struct row_change *change = batch_append(d, ROW_INBOUND_END);
     change->session = session;
     change->number = packet_id;
-}
-
-/* ---- messages ---- */
-
-struct stored_message *durable_message(const struct durable *d, uint64_t number)
-{
-    return map_find(&d->messages, slice_of(&number, sizeof number));
-}
-
-struct stored_message *durable_remember(struct durable *d, uint64_t number, uint64_t rows,
-                                        struct message *live)
-{
-    struct stored_message *stored = malloc(sizeof *stored);
-    if (!stored)
-        return NULL;
-    *stored = (struct stored_message){.number = number, .rows = rows, .live = live};
-    if (map_put(&d->messages, stored) != 0) {
-        free(stored);
-        return NULL;
-    }
-    if (live)
-        live->kept = stored;
-    return stored;
-}
-
-void durable_lose(struct durable *d, struct stored_message *stored)
-{
-    map_take(&d->messages, message_key(stored));
-    if (stored->live)
-        stored->live->kept = NULL;
-    free(stored);
-}
-
-static struct record_head record_of_head(const struct message *m)
-{
-    struct record_head record = {.topic = message_topic(m),
-                                 .properties = message_properties(m),
-                                 .expires_ms = m->expires_ms,
-                                 .qos = m->qos,
-                                 .retain = m->retain,
-                                 .has_author = m->author != NULL};
-    if (m->author) {
-        record.author = record_of_identity(m->author->identity);
-        record.author_client_id = slice_of(m->author->client_id, m->author->client_id_len);
-        record.author_mountpoint_len = m->author->mountpoint_len;
-    }
-    return record;
-}
-
-/* The message as the store has it, written now if it has not been. There is room for its row. */
-static struct stored_message *stored_of(struct broker *broker, struct message *m)
-{
-    struct durable *d = &broker->durable;
-    if (m->kept)
-        return m->kept;
-    const struct record_head record = record_of_head(m);
-    struct writer w;
-    uint64_t number = durable_number(broker);
-    if (!body_begin(d, record_head_room(&record), &w) || !has_room(d, 3))
-        return NULL;
-    struct stored_message *stored = durable_remember(d, number, 0, m);
-    if (!stored)
-        return NULL;
-    record_head_encode(&record, &w);
-    struct row_change *change = append(d, ROW_MESSAGE);
-    change->message = number;
-    change->payload = message_hold(m);
-    body_end(d, change, &w);
-    return stored;
-}
-
-/* One row less names it. There is room for one row. */
-static void unname(struct durable *d, struct stored_message *stored)
-{
-    if (!stored || --stored->rows > 0)
-        return;
-    append(d, ROW_MESSAGE_END)->message = stored->number;
-    durable_lose(d, stored);
 }
 
 /* ---- queues ---- */
@@ -424,14 +243,14 @@ static bool put_queued(struct durable *d, const struct outgoing *o, uint64_t mes
         record.filter = buffer_slice(&filter);
     }
     struct writer w;
-    bool good = body_begin(d, record_queued_room(&record), &w);
+    bool good = batch_body_begin(d, record_queued_room(&record), &w);
     if (good) {
         record_queued_encode(&record, &w);
-        struct row_change *change = append(d, ROW_QUEUED);
+        struct row_change *change = batch_append(d, ROW_QUEUED);
         change->session = o->session;
         change->number = o->number;
         change->message = message;
-        body_end(d, change, &w);
+        batch_body_end(d, change, &w);
     }
     buffer_clear(&filter);
     return good;
@@ -440,14 +259,14 @@ static bool put_queued(struct durable *d, const struct outgoing *o, uint64_t mes
 bool durable_rows_outgoing(struct broker *broker, struct outgoing *o)
 {
     struct durable *d = &broker->durable;
-    struct stored_message *stored = o->message ? stored_of(broker, o->message) : NULL;
-    if ((o->message && !stored) || !has_room(d, 2) ||
+    struct stored_message *stored = o->message ? stored_write(broker, o->message) : NULL;
+    if ((o->message && !stored) || !batch_has_room(d, 1 + STORED_UNNAMING) ||
         !put_queued(d, o, stored ? stored->number : 0))
         return false;
     if (stored != o->row) {
         if (stored)
-            stored->rows++;
-        unname(d, o->row);
+            stored_name(stored);
+        stored_unname(d, o->row, true);
     }
     o->row = stored;
     o->has_row = true;
@@ -460,12 +279,12 @@ bool durable_rows_outgoing(struct broker *broker, struct outgoing *o)
 static bool put_gone(struct broker *broker, struct outgoing *o)
 {
     struct durable *d = &broker->durable;
-    if (!has_room(d, 2))
+    if (!batch_has_room(d, 1 + STORED_UNNAMING))
         return false;
-    struct row_change *change = append(d, ROW_QUEUED_END);
+    struct row_change *change = batch_append(d, ROW_QUEUED_END);
     change->session = o->session;
     change->number = o->number;
-    unname(d, o->row);
+    stored_unname(d, o->row, true);
     list_remove(&o->record);
     o->keep = KEEP_NOT;
     o->has_row = false;
@@ -476,23 +295,21 @@ static bool put_gone(struct broker *broker, struct outgoing *o)
 
 bool durable_rows_unqueue_room(struct durable *d)
 {
-    return has_room(d, 3);
+    return batch_has_room(d, 1 + STORED_UNNAMING + 1);
 }
 
-bool durable_rows_unqueue(struct broker *broker, uint64_t session, uint64_t number,
-                          uint64_t message)
+bool durable_rows_unqueue(struct broker *broker, uint64_t session, const struct fetched *row)
 {
     struct durable *d = &broker->durable;
-    struct stored_message *stored = durable_message(d, message);
-    if (!has_room(d, 2))
+    struct stored_message *stored = stored_find(d, row->message);
+    if (!stored && row->message)
+        stored = stored_new(d, row->message, fetched_rows(row), (uint32_t)row->named, NULL);
+    if ((row->message && !stored) || !batch_has_room(d, 1 + STORED_UNNAMING))
         return false;
-    struct row_change *change = append(d, ROW_QUEUED_END);
+    struct row_change *change = batch_append(d, ROW_QUEUED_END);
     change->session = session;
-    change->number = number;
-    if (stored)
-        unname(d, stored);
-    else if (message)
-        append(d, ROW_MESSAGE_END)->message = message;
+    change->number = row->number;
+    stored_unname(d, stored, false);
     durable_lazy(broker);
     return true;
 }
@@ -532,16 +349,16 @@ static bool put_retained(struct broker *broker, struct retained_change *change)
         change->written = true;
         return true;
     }
-    struct stored_message *stored = now ? stored_of(broker, now) : NULL;
-    if ((now && !stored) || !has_room(d, 2) ||
-        !durable_rows_plain(d, now ? ROW_RETAINED : ROW_RETAINED_END, 0, retained_key(change),
-                            SLICE_EMPTY))
+    struct stored_message *stored = now ? stored_write(broker, now) : NULL;
+    if ((now && !stored) || !batch_has_room(d, 1 + STORED_UNNAMING) ||
+        !batch_plain(d, now ? ROW_RETAINED : ROW_RETAINED_END, 0, retained_key(change),
+                     SLICE_EMPTY))
         return false;
     if (stored) {
         d->gathering.changes[d->gathering.count - 1].message = stored->number;
-        stored->rows++;
+        stored_name(stored);
     }
-    unname(d, change->former);
+    stored_unname(d, change->former, true);
     change->written = true;
     return true;
 }
@@ -610,9 +427,9 @@ static bool put_ended(struct durable *d)
     struct list *link;
     while ((link = list_first(&d->ended)) != NULL) {
         struct ended *ended = list_item(link, struct ended, link);
-        if (!has_room(d, 1))
+        if (!batch_has_room(d, 1))
             return false;
-        append(d, ROW_SESSION_END)->session = ended->number;
+        batch_append(d, ROW_SESSION_END)->session = ended->number;
         list_remove(link);
         free(ended);
     }
@@ -626,9 +443,9 @@ static void put_ended_early(struct durable *d)
         struct ended *ended = list_item(link, struct ended, link);
         if (ended->early)
             continue;
-        if (!has_room(d, 1))
+        if (!batch_has_room(d, 1))
             return;
-        append(d, ROW_SESSION_END)->session = ended->number;
+        batch_append(d, ROW_SESSION_END)->session = ended->number;
         ended->early = true;
     }
 }
@@ -636,10 +453,12 @@ static void put_ended_early(struct durable *d)
 void durable_rows_relieve(struct broker *broker)
 {
     struct durable *d = &broker->durable;
+    d->relieving = true;
     swap_batches(d);
     if (put_all_gone(broker)) /* what there is no memory for goes later */
         put_ended_early(d);
     swap_batches(d);
+    d->relieving = false;
 }
 
 bool durable_rows_changes(struct broker *broker)

@@ -14,9 +14,7 @@ void durable_rows_clear(struct durable *durable);
 /* The row of the session of that number, and all that belongs to it, goes with the batch. */
 void durable_rows_end_session(struct durable *durable, uint64_t session);
 
-/* A row of session, key and body, put or deleted. */
-bool durable_rows_plain(struct durable *durable, enum row_kind kind, uint64_t session,
-                        struct slice key, struct slice body);
+/* One subscription, filter as given. */
 bool durable_rows_subscription(struct durable *durable, uint64_t session, struct slice filter,
                                const struct subscribe_options *options);
 /* An id received, for whose end there is room from then on. */
@@ -33,8 +31,7 @@ void durable_rows_reserve_numbers(struct durable *durable);
 /* Whether there is room for what durable_rows_unqueue writes, and for a new limit of numbers. */
 bool durable_rows_unqueue_room(struct durable *durable);
 /* A row that is only in the store goes, and the message it names with its last one. */
-bool durable_rows_unqueue(struct broker *broker, uint64_t session, uint64_t number,
-                          uint64_t message);
+bool durable_rows_unqueue(struct broker *broker, uint64_t session, const struct fetched *row);
 /* The session has ended, and its rows are being cleared away: no restart brings it back. */
 void durable_rows_over(struct session *session);
 
@@ -49,19 +46,9 @@ bool durable_rows_changes(struct broker *broker);
 bool durable_rows_exchange(struct durable *durable);
 /* Behind the batch that does not fit, what goes meanwhile: that makes room. */
 void durable_rows_relieve(struct broker *broker);
-/* It has been written; it is empty again. */
-void durable_rows_release(struct batch *batch);
 
 /* Parts of records. */
 struct record_identity record_of_identity(const struct identity *identity);
 struct record_will record_of_will(const struct will *will);
-
-/* The message of that number, or NULL when no row in memory, and no more than one, names it. */
-struct stored_message *durable_message(const struct durable *durable, uint64_t number);
-/* Remembers one that rows of the store name; NULL when out of memory. */
-struct stored_message *durable_remember(struct durable *durable, uint64_t number, uint64_t rows,
-                                        struct message *live);
-/* Forgets it without a trace in the store. */
-void durable_lose(struct durable *durable, struct stored_message *stored);
 
 #endif

@@ -17,7 +17,10 @@ struct message;
 /* A message that rows of the store name, and how many (durable.h). */
 struct stored_message {
     uint64_t number;
-    uint64_t rows;        /* queued and retained ones */
+    uint32_t rows;        /* queued and retained ones */
+    uint32_t held;        /* of those: what is in memory */
+    uint32_t named;       /* how many there are as the store has been told; 0: not at all */
+    uint32_t named_in;    /* with that batch */
     struct message *live; /* where it is in memory, or NULL; not a reference */
 };
 

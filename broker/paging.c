@@ -2,8 +2,8 @@
  *
  * Invariants: the rows of an outbox stand in the order of their numbers: those in queue, those from
  * paged.from to paged.to, those in tail. Tail is empty while nothing is paged. Of what is paged no
- * row is unwritten, changed or gone. A message that is paged everywhere and named by one row only
- * is not known in memory at all.
+ * row is unwritten, changed or gone. A message that is paged everywhere is not known in memory at
+ * all.
  *
  * A session that ends while rows of it are paged leaves a ghost: the store forgets the rows by
  * itself, but their messages have to be found and removed one by one. */
@@ -11,6 +11,7 @@
 #include "broker/durable_rows.h"
 #include "broker/outbox_parts.h"
 #include "broker/record.h"
+#include "broker/stored.h"
 #include <stdlib.h>
 
 enum {
@@ -53,25 +54,26 @@ static bool may_page(struct outbox *box)
     return box->ghost != NULL;
 }
 
-/* Forgets one whose row is committed, but not that it waits. */
-static void let_go(struct session *session, struct outgoing *o)
+/* Forgets one whose row is committed, but not that it waits. False: out of memory. */
+static bool let_go(struct session *session, struct outgoing *o)
 {
     struct broker *broker = session->broker;
     struct paged *paged = &session->outbox->paged;
     struct message *m = o->message;
     size_t size = message_size(m);
+    if (!may_page(session->outbox) || !stored_let_go(broker, o->row))
+        return false;
     if (paged->messages++ == 0)
         paged->from = o->number;
     paged->to = o->number;
     paged->bytes += size;
     broker->queued_memory -= outgoing_cost(size);
-    if (o->row->rows == 1 && m->refs == 1)
-        durable_lose(&broker->durable, o->row);
     list_remove(&o->link);
     o->keep = KEEP_NOT;
     o->has_row = false;
     o->row = NULL;
     outgoing_free(broker, o);
+    return true;
 }
 
 /* Moves all of the queue behind its first `front` messages to the tail. */
@@ -106,9 +108,8 @@ static bool page_out(struct session *session)
         cut(box, session->sink ? FRONT : 0);
     while (is_short(session->broker) && (link = list_first(&box->tail)) != NULL) {
         struct outgoing *o = list_item(link, struct outgoing, link);
-        if (o->keep != KEEP_WRITTEN || !durable_is_committed(d, o->batch) || !may_page(box))
+        if (o->keep != KEEP_WRITTEN || !durable_is_committed(d, o->batch) || !let_go(session, o))
             break;
-        let_go(session, o);
     }
     bool more = !list_empty(&box->tail);
     if (box->paged.messages == 0)
@@ -164,7 +165,7 @@ static struct message *bring_back(struct durable *d, const struct fetched *row,
                                   struct stored_message **stored)
 {
     struct record_head head;
-    *stored = durable_message(d, row->message);
+    *stored = stored_find(d, row->message);
     if (*stored && (*stored)->live)
         return message_hold((*stored)->live);
     struct message *m =
@@ -175,7 +176,7 @@ static struct message *bring_back(struct durable *d, const struct fetched *row,
         (*stored)->live = m;
         m->kept = *stored;
     } else {
-        *stored = durable_remember(d, row->message, 1, m);
+        *stored = stored_new(d, row->message, fetched_rows(row), (uint32_t)row->named, m);
     }
     if (*stored)
         return m;
@@ -225,6 +226,7 @@ static bool page_in(struct session *session, const struct fetched *row)
     o->keep = KEEP_WRITTEN;
     o->has_row = true;
     o->row = stored;
+    stored->held++;
     o->session = session->number;
     o->number = row->number;
     if (session_may(session, ACTION_DELIVER, session_topic(session, o->message)))
@@ -336,7 +338,7 @@ static bool clear_away(struct broker *broker, const struct ghost *ghost, const s
         return false;
     if (record_queued_decode(row->body, &record) && !inherit(broker, row, &record))
         return false;
-    return durable_rows_unqueue(broker, ghost->number, row->number, row->message);
+    return durable_rows_unqueue(broker, ghost->number, row);
 }
 
 static void clear_all_away(struct broker *broker, struct ghost *ghost, const struct fetched *rows,

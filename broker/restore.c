@@ -11,6 +11,7 @@
 #include "broker/note.h"
 #include "broker/paging.h"
 #include "broker/record.h"
+#include "broker/stored.h"
 #include <stdlib.h>
 
 /* A session by the number its rows have. */
@@ -21,7 +22,8 @@ struct numbered {
 
 /* A message whose rows are being counted. */
 struct counted {
-    uint64_t number, rows;
+    uint64_t number;
+    uint32_t rows, named;    /* by count, and as the store has been told */
     struct message *message; /* a reference, or NULL: it did not fit */
     bool used;               /* the message is in a queue, or retained */
 };
@@ -303,7 +305,7 @@ static struct stored_message *stored_counted(struct broker *broker, struct count
     counted->rows++;
     if (!m)
         return NULL;
-    if (!m->kept && !durable_remember(&broker->durable, counted->number, 0, m))
+    if (!m->kept && !stored_new(&broker->durable, counted->number, 0, 0, m))
         broker->durable.incomplete = true;
     counted->used |= m->kept != NULL;
     return m->kept;
@@ -332,6 +334,8 @@ static bool restore_queued(struct broker *broker, const struct restoring *r,
     o->keep = KEEP_WRITTEN;
     o->has_row = true;
     o->row = stored;
+    if (stored)
+        stored->held++;
     o->session = kept->session;
     o->number = kept->number;
     return true;
@@ -351,6 +355,17 @@ static bool restore_retained(struct broker *broker, const struct restoring *r,
         counted->rows--;
         return false;
     }
+    stored->held++;
+    return true;
+}
+
+/* Behind all that names it: what the store was told may be of long ago. */
+static bool restore_named(const struct restoring *r, const struct kept *kept)
+{
+    struct counted *counted = message_numbered(r, kept->message);
+    if (!counted || counted->rows < 2 || kept->number < 2 || kept->number > UINT32_MAX)
+        return false;
+    counted->named = (uint32_t)kept->number;
     return true;
 }
 
@@ -400,6 +415,8 @@ static bool restore(struct broker *broker, const struct kept *kept)
         return restore_retained(broker, r, kept);
     case ROW_NOTE:
         return restore_note(broker, kept);
+    case ROW_NAMED:
+        return restore_named(r, kept);
     case ROW_SESSION_END:
     case ROW_UNSUBSCRIPTION:
     case ROW_MESSAGE_END:
@@ -407,6 +424,7 @@ static bool restore(struct broker *broker, const struct kept *kept)
     case ROW_INBOUND_END:
     case ROW_RETAINED_END:
     case ROW_NOTE_END:
+    case ROW_NAMED_END:
     case ROW_KINDS:
         break;
     }
@@ -435,17 +453,28 @@ void restoring_free(struct broker *broker)
     broker->restoring = NULL;
 }
 
-/* How many rows name each message is known now. */
+/* How many rows name it is known now; to the store, when it is not in memory. */
+static void number_message(struct broker *broker, const struct counted *counted)
+{
+    struct stored_message *stored = counted->used ? counted->message->kept : NULL;
+    if (!stored && (counted->rows < 2 || counted->rows == counted->named))
+        return;
+    if (!stored)
+        stored = stored_new(&broker->durable, counted->number, counted->rows, 0, NULL);
+    if (!stored) {
+        broker->durable.incomplete = true;
+        return;
+    }
+    stored->rows = counted->rows;
+    stored->named = counted->named;
+    if (stored->held == 0)
+        stored_settle(broker, stored);
+}
+
 static void number_messages(struct broker *broker, const struct restoring *r)
 {
-    for (size_t i = 0; i < r->message_count; i++) {
-        const struct counted *counted = &r->messages[i];
-        if (counted->used)
-            counted->message->kept->rows = counted->rows;
-        else if (counted->rows > 1 &&
-                 !durable_remember(&broker->durable, counted->number, counted->rows, NULL))
-            broker->durable.incomplete = true;
-    }
+    for (size_t i = 0; i < r->message_count; i++)
+        number_message(broker, &r->messages[i]);
 }
 
 bool broker_restored(struct broker *broker)

@@ -32,6 +32,8 @@ enum row_kind {
     ROW_RETAINED_END,   /* delete */
     ROW_NOTE,           /* put: key (whose it is, NUL, its name); body */
     ROW_NOTE_END,       /* delete */
+    ROW_NAMED,     /* put: message, number (how many rows name it, of which memory knows none) */
+    ROW_NAMED_END, /* delete */
     ROW_KINDS
 };
 
@@ -107,7 +109,14 @@ struct store {
 /* A queued row with its message, read back for broker_fetched; borrowed for the call. */
 struct fetched {
     uint64_t number, message;
+    uint64_t named; /* what the message's ROW_NAMED says; 0: it has none */
     struct slice body, head, payload;
 };
+
+/* How many rows name its message, when memory knows of none. */
+static inline uint32_t fetched_rows(const struct fetched *row)
+{
+    return row->named > 1 ? (uint32_t)row->named : 1;
+}
 
 #endif

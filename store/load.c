@@ -121,7 +121,7 @@ static enum sql_result give(struct loading *loading, const struct table *table,
     loading->keeper->counts.loaded++;
     if (table->kind == ROW_MESSAGE)
         count_message(&loading->census, row.message);
-    else if (table->fields & FIELD_MESSAGE)
+    else if (table->kind == ROW_QUEUED || table->kind == ROW_RETAINED)
         count_name(&loading->census, row.message);
     return SQL_DONE;
 }

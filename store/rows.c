@@ -18,8 +18,9 @@ static const char *const sweeps[ROWS_SWEEPS] = {
 
 #define QUEUE                                                                                      \
     "SELECT queued.number, queued.message, queued.body, queued.sum, messages.body,"                \
-    " messages.payload, messages.sum FROM queued LEFT JOIN messages"                               \
-    " ON messages.message = queued.message WHERE queued.session = ? AND queued.number >= ?"        \
+    " messages.payload, messages.sum, named.number, named.sum FROM queued LEFT JOIN messages"      \
+    " ON messages.message = queued.message LEFT JOIN named ON named.message = queued.message"      \
+    " WHERE queued.session = ? AND queued.number >= ?"                                             \
     " AND queued.message <> 0 ORDER BY queued.number"
 
 enum sql_result rows_prepare(struct rows *rows, struct sql *sql)
@@ -181,7 +182,7 @@ enum sql_result rows_apply(struct rows *rows, const struct batch *batch)
 
 /* Rows stand one behind the other in a buffer while it grows and moves: a head each, then bytes. */
 struct found_head {
-    uint64_t number, message;
+    uint64_t number, message, named;
     uint32_t body_len, head_len, payload_len;
 };
 
@@ -202,10 +203,26 @@ static bool read_queued(struct sql_statement *statement, uint64_t session, struc
            table_believes(message, sql_number(statement, 6));
 }
 
-static int keep_found(struct buffer *bytes, const struct kept *queued, const struct kept *message)
+/* How many rows name it. A wrong sum makes it too many for the message to go before the next start,
+ * which counts anew. */
+static uint64_t read_named(struct sql_statement *statement, uint64_t message)
 {
-    struct found_head head = {queued->number, queued->message, (uint32_t)queued->body.len,
-                              (uint32_t)message->body.len, (uint32_t)message->payload.len};
+    struct kept named = {
+        .kind = ROW_NAMED, .number = (uint64_t)sql_number(statement, 7), .message = message};
+    if (named.number == 0)
+        return 0;
+    return table_believes(&named, sql_number(statement, 8)) ? named.number : UINT32_MAX;
+}
+
+static int keep_found(struct buffer *bytes, const struct kept *queued, const struct kept *message,
+                      uint64_t named)
+{
+    struct found_head head = {queued->number,
+                              queued->message,
+                              named,
+                              (uint32_t)queued->body.len,
+                              (uint32_t)message->body.len,
+                              (uint32_t)message->payload.len};
     size_t before = bytes->len;
     if (buffer_append(bytes, slice_of(&head, sizeof(head))) == 0 &&
         buffer_append(bytes, queued->body) == 0 && buffer_append(bytes, message->body) == 0 &&
@@ -238,7 +255,8 @@ static enum sql_result pack(struct rows_found *found, size_t count, const struct
         struct found_head head;
         memcpy(&head, at, sizeof(head));
         at += sizeof(head);
-        found->rows[i] = (struct fetched){.number = head.number, .message = head.message};
+        found->rows[i] =
+            (struct fetched){.number = head.number, .message = head.message, .named = head.named};
         found->rows[i].body = cut(&at, head.body_len);
         found->rows[i].head = cut(&at, head.head_len);
         found->rows[i].payload = cut(&at, head.payload_len);
@@ -259,7 +277,8 @@ enum sql_result rows_fetch(struct rows *rows, uint64_t session, uint64_t from, u
         struct kept queued, message;
         if (!read_queued(rows->queue, session, &queued, &message)) {
             found->damaged++;
-        } else if (keep_found(&bytes, &queued, &message) == 0) {
+        } else if (keep_found(&bytes, &queued, &message, read_named(rows->queue, queued.message)) ==
+                   0) {
             count++;
         } else {
             result = SQL_MEMORY;

@@ -199,9 +199,10 @@ static bool open_source(struct salvage *salvage, const char *name, size_t wanted
 static void read_all(struct salvage *salvage)
 {
     const struct folder *folder = &salvage->keeper->folder;
-    bool opened = !graft_needed(folder) && open_source(salvage, FOLDER_DATABASE, TABLES);
+    bool opened =
+        !graft_needed(folder) && open_source(salvage, FOLDER_DATABASE, TABLES_OF_VERSION_1);
     if (!opened && graft_make(folder) == 0)
-        opened = open_source(salvage, GRAFT_NAME, TABLES);
+        opened = open_source(salvage, GRAFT_NAME, TABLES_OF_VERSION_1);
     if (!opened) /* better some of them than none */
         opened = open_source(salvage, FOLDER_DATABASE, 1);
     for (size_t i = 0; i < TABLES && opened && salvage->trouble == SQL_DONE; i++)

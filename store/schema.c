@@ -11,13 +11,20 @@ enum { APPLICATION_ID = 0x73696f74 }; /* "siot" */
 
 static int64_t sum_of_version(int64_t version)
 {
-    /* A kind that no row has, so that no row can be taken for it. */
-    return (int64_t)checksum_row(&(struct kept){.kind = ROW_KINDS, .number = (uint64_t)version});
+    return (int64_t)checksum_row(&(struct kept){.kind = SCHEMA_KIND, .number = (uint64_t)version});
 }
 
 /* ---- looking ---- */
 
-/* Whether the tables are those of version 1, in their order; *any: whether there is one at all. */
+/* What SQLite has of the n-th thing that was made, all versions one after the other. */
+static const char *wanted_at(size_t n)
+{
+    if (n == TABLES_OF_VERSION_1)
+        return CREATE_STORE;
+    return n <= TABLES ? tables[n < TABLES_OF_VERSION_1 ? n : n - 1].create : "";
+}
+
+/* Whether the tables are those of now, in their order; *any: whether there is one at all. */
 static enum sql_result compare_tables(struct sql *sql, bool *same, bool *any)
 {
     struct sql_statement *statement;
@@ -29,10 +36,8 @@ static enum sql_result compare_tables(struct sql *sql, bool *same, bool *any)
         result = sql_step(statement);
         if (result != SQL_ROW)
             break;
-        const char *wanted = seen < TABLES ? tables[seen].create : CREATE_STORE;
-        if (seen > TABLES || !slice_equal(sql_text(statement, 0), slice_of_str(wanted)))
+        if (!slice_equal(sql_text(statement, 0), slice_of_str(wanted_at(seen++))))
             *same = false;
-        seen++;
     }
     sql_finish(statement);
     *any = seen > 0;
@@ -121,9 +126,15 @@ enum sql_result schema_look(struct sql *sql, enum schema_state *state, int64_t *
 static enum sql_result make_version_1(struct sql *sql)
 {
     enum sql_result result = SQL_DONE;
-    for (size_t i = 0; i < TABLES && result == SQL_DONE; i++)
+    for (size_t i = 0; i < TABLES_OF_VERSION_1 && result == SQL_DONE; i++)
         result = sql_run(sql, tables[i].create);
     return result == SQL_DONE ? sql_run(sql, CREATE_STORE) : result;
+}
+
+/* How many rows name a message, where the core does not know any more. */
+static enum sql_result make_version_2(struct sql *sql)
+{
+    return sql_run(sql, tables[TABLES_OF_VERSION_1].create);
 }
 
 static enum sql_result mark(struct sql *sql, int64_t version)
@@ -154,6 +165,6 @@ enum sql_result schema_migrate(struct sql *sql, const struct schema_step *steps,
 
 enum sql_result schema_bring_up(struct sql *sql, int64_t version)
 {
-    static const struct schema_step steps[SCHEMA_VERSION] = {{make_version_1}};
+    static const struct schema_step steps[SCHEMA_VERSION] = {{make_version_1}, {make_version_2}};
     return schema_migrate(sql, steps, SCHEMA_VERSION, version);
 }

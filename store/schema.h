@@ -9,7 +9,11 @@
 
 #include "store/sqlite.h"
 
-enum { SCHEMA_VERSION = 1 };
+enum { SCHEMA_VERSION = 2 };
+
+/* The kind in the sum of the version's own row, as version 1 has it; a row of that kind has a
+ * message, and this one has none. */
+#define SCHEMA_KIND ROW_NAMED
 
 enum schema_state {
     SCHEMA_CURRENT,

@@ -7,7 +7,8 @@ _Static_assert(ROW_SESSION == 0 && ROW_SESSION_END == 1 && ROW_SUBSCRIPTION == 2
                    ROW_UNSUBSCRIPTION == 3 && ROW_MESSAGE == 4 && ROW_MESSAGE_END == 5 &&
                    ROW_QUEUED == 6 && ROW_QUEUED_END == 7 && ROW_INBOUND == 8 &&
                    ROW_INBOUND_END == 9 && ROW_RETAINED == 10 && ROW_RETAINED_END == 11 &&
-                   ROW_NOTE == 12 && ROW_NOTE_END == 13 && ROW_KINDS == 14,
+                   ROW_NOTE == 12 && ROW_NOTE_END == 13 && ROW_NAMED == 14 && ROW_NAMED_END == 15 &&
+                   ROW_KINDS == 16,
                "a kind that puts is even, and the next one deletes it");
 
 #define NUMBER " INTEGER NOT NULL"
@@ -64,6 +65,11 @@ const struct table tables[TABLES] = {
      .create = "CREATE TABLE notes (key" BYTES ", body" BYTES ", " SUM
                ", PRIMARY KEY (key)) WITHOUT ROWID",
      SQL_OF("notes", "key", "key DESC", "?", "?, ?, ?")},
+    {.kind = ROW_NAMED,
+     .fields = FIELD_NUMBER | FIELD_MESSAGE,
+     .keys = FIELD_MESSAGE,
+     .create = "CREATE TABLE named (number" NUMBER ", message INTEGER PRIMARY KEY, " SUM ")",
+     SQL_OF("named", "message", "message DESC", "?", "?, ?, ?")},
 };
 
 int table_bind(struct sql_statement *statement, uint8_t fields, const struct kept *row)

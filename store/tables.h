@@ -6,7 +6,9 @@
  *   sessions       session | body                  messages  message | body payload
  *   subscriptions  session key | body              queued    session number | message body
  *   inbound        session number |                retained  key | message
- *   notes          key | body                      (what stands before the bar is the key)
+ *   notes          key | body                      named     message | number (in that table's
+ *                                                            order: number message)
+ * (what stands before the bar is the key)
  *
  * Numbers that rise are keys, and rows stand in the order of their key, so that what arrives is
  * written to the end of a table and what is read again is read in one sweep. No table has a second
@@ -26,7 +28,7 @@ enum field {
     FIELD_PAYLOAD = 32,
 };
 
-enum { TABLES = ROW_KINDS / 2 };
+enum { TABLES = ROW_KINDS / 2, TABLES_OF_VERSION_1 = 7 };
 
 struct table {
     enum row_kind kind; /* that puts; kind + 1 deletes */

@@ -107,6 +107,8 @@ static const struct {
     {"SELECT 0, message FROM messages WHERE message NOT IN (SELECT message FROM queued)"
      " AND message NOT IN (SELECT message FROM retained)",
      "a message that nobody waits for (no damage)", false},
+    {"SELECT 0, message FROM named WHERE message NOT IN (SELECT message FROM messages)",
+     "a count of rows that name a message that is not there (no damage)", false},
 };
 
 static void check_references(struct verification *verification)

@@ -18,6 +18,8 @@ static size_t make_id(uint8_t kind, uint64_t session, uint64_t number, uint64_t 
     uint64_t numbers[3] = {session, number, message};
     if (kind == ROW_QUEUED || kind == ROW_RETAINED)
         numbers[2] = 0;
+    if (kind == ROW_NAMED)
+        numbers[1] = 0;
     to[0] = kind;
     memcpy(to + 1, numbers, sizeof numbers);
     if (key.len)
@@ -203,10 +205,11 @@ static struct fake_row **sorted(const struct fake_store *store)
     return rows;
 }
 
-static const struct fake_row *message_row(const struct fake_store *store, uint64_t message)
+static const struct fake_row *row_of(const struct fake_store *store, enum row_kind kind,
+                                     uint64_t message)
 {
     uint8_t id[32];
-    size_t len = make_id(ROW_MESSAGE, 0, 0, message, SLICE_EMPTY, id);
+    size_t len = make_id((uint8_t)kind, 0, 0, message, SLICE_EMPTY, id);
     return map_find(&store->rows, slice_of(id, len));
 }
 
@@ -224,11 +227,12 @@ bool fake_store_answer(struct fake_store *store, struct world *world)
             rows[i]->number < asked.from)
             continue;
         struct kept kept = kept_of(rows[i]);
-        const struct fake_row *message = message_row(store, rows[i]->message);
+        const struct fake_row *message = row_of(store, ROW_MESSAGE, rows[i]->message);
+        const struct fake_row *named = row_of(store, ROW_NAMED, rows[i]->message);
         assert(message || rows[i]->message == 0);
         struct kept of = message ? kept_of(message) : (struct kept){0};
-        found[count++] =
-            (struct fetched){kept.number, kept.message, kept.body, of.body, of.payload};
+        found[count++] = (struct fetched){kept.number, kept.message, named ? named->number : 0,
+                                          kept.body,   of.body,      of.payload};
     }
     broker_fetched(world->broker, asked.session, found, count);
     free(found);

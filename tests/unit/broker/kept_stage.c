@@ -105,5 +105,6 @@ void nothing_is_queued(const struct scene *s)
     assert_int_equal(s->w->broker->queued_memory, 0);
     assert_int_equal(fake_store_rows(s->store, ROW_QUEUED), 0);
     assert_int_equal(fake_store_rows(s->store, ROW_MESSAGE), 0);
+    assert_int_equal(fake_store_rows(s->store, ROW_NAMED), 0);
     assert_int_equal(s->w->broker->durable.messages.count, 0);
 }

@@ -121,6 +121,82 @@ static void a_message_that_two_have_goes_with_the_second(void **state)
     nothing_is_queued(s);
 }
 
+static size_t known(const struct scene *s)
+{
+    return s->w->broker->durable.messages.count;
+}
+
+static void what_several_have_costs_no_memory_either(void **state)
+{
+    struct scene *s = *state;
+    be_away(s, s->a, "a", "x");
+    be_away(s, s->b, "b", "x");
+    be_away(s, s->a, "c", "x");
+    publish_many(s, "x", 0, MANY, 1);
+    assert_true(in_memory(s) <= BUDGET + 500);
+    assert_true(known(s) < 500);
+    assert_true(fake_store_rows(s->store, ROW_NAMED) > MANY - 500);
+    crash(s, 10);
+    settle(s);
+    assert_int_equal(s->store->rejected, 0);
+    assert_true(known(s) < 500);
+    static const char *const names[] = {"a", "b", "c"};
+    for (int i = 0; i < 3; i++) {
+        client_connect_persistent(s->w, s->a, names[i]);
+        settle(s);
+        drain(s, s->a, MANY);
+        client_leave(s->w, s->a);
+        settle(s);
+        assert_true(known(s) < 500);
+        assert_int_equal(fake_store_rows(s->store, ROW_MESSAGE), i < 2 ? MANY : 0);
+    }
+    nothing_is_queued(s);
+}
+
+/* Two of three end, one after the other and both at once. */
+static void who_ends_leaves_the_others_what_they_have(void **state)
+{
+    struct scene *s = *state;
+    be_away(s, s->a, "a", "x");
+    be_away(s, s->b, "b", "x");
+    be_away(s, s->a, "c", "x");
+    publish_many(s, "x", 0, 600, 1);
+    broker_kick(s->w->broker, SLICE("a"), EXPEL_KICKED);
+    broker_kick(s->w->broker, SLICE("c"), EXPEL_KICKED);
+    settle(s);
+    assert_int_equal(fake_store_rows(s->store, ROW_MESSAGE), 600);
+    assert_true(known(s) < 500);
+    client_connect_persistent(s->w, s->b, "b");
+    settle(s);
+    drain(s, s->b, 600);
+    nothing_is_queued(s);
+}
+
+/* What the store was told before is of no use to a start that counts more, or fewer. */
+static void counts_of_long_ago_do_no_harm(void **state)
+{
+    struct scene *s = *state;
+    be_away(s, s->a, "a", "x");
+    be_away(s, s->b, "b", "x");
+    publish_many(s, "x", 0, 600, 1);
+    s->w->limits.queued_memory = 1 << 30;
+    client_connect_persistent(s->w, s->a, "a"); /* all of it is in memory again, and told of */
+    settle(s);
+    drain(s, s->a, 300 - 300 % 32);
+    for (int crashes = 0; crashes < 2; crashes++) {
+        s->w->limits.queued_memory = crashes ? BUDGET : 0;
+        crash(s, 10);
+        settle(s);
+        assert_true(known(s) < 500);
+    }
+    broker_kick(s->w->broker, SLICE("a"), EXPEL_KICKED);
+    settle(s);
+    client_connect_persistent(s->w, s->b, "b");
+    settle(s);
+    drain(s, s->b, 600);
+    nothing_is_queued(s);
+}
+
 static void a_session_that_ends_leaves_nothing_in_the_store(void **state)
 {
     struct scene *s = *state;
@@ -421,6 +497,115 @@ static void play(struct scene *s, uint64_t seed)
     nothing_is_queued(s);
 }
 
+/* What one of two readers has got: each message at least once, and in order. */
+struct reader {
+    struct fake_client *client;
+    const char *id;
+    bool here;
+    int got;
+};
+
+static void read_on(const struct scene *s, struct reader *reader)
+{
+    for (size_t i = 0; i < reader->client->count; i++) {
+        int n = atoi(reader->client->got[i].payload);
+        assert_true(n <= reader->got);
+        reader->got = n == reader->got ? n + 1 : reader->got;
+    }
+    acknowledge_all(s, reader->client);
+}
+
+static void come_or_go(const struct scene *s, struct reader *reader)
+{
+    if (reader->here)
+        client_vanish(s->w, reader->client);
+    else
+        client_connect_persistent(s->w, reader->client, reader->id);
+    reader->here = !reader->here;
+}
+
+/* The same with two who read what is stored once, and a third who ends now and then. */
+static void play_together(struct scene *s, uint64_t seed)
+{
+    struct dice dice = {seed};
+    struct reader readers[2] = {{s->a, "a", false, 0}, {s->b, "b", false, 0}};
+    struct fake_client *third = client_new();
+    int sent = 0;
+    be_away(s, s->a, "a", "x");
+    be_away(s, s->b, "b", "x");
+    s->w->limits.queued_memory = dice_throw(&dice, 3) * 6000;
+    for (int step = 0; step < 400; step++) {
+        switch (dice_throw(&dice, 10)) {
+        case 0:
+        case 1:
+            for (uint32_t i = dice_throw(&dice, 40); i > 0; i--) {
+                char text[16];
+                snprintf(text, sizeof text, "%d", sent++);
+                publish(s, "x", text, 1, dice_throw(&dice, 8) == 0);
+            }
+            break;
+        case 2:
+            come_or_go(s, &readers[dice_throw(&dice, 2)]);
+            break;
+        case 3:
+            if (s->store->under_way)
+                finish(s);
+            break;
+        case 4:
+        case 5:
+            fake_store_answer(s->store, s->w);
+            break;
+        case 6:
+            world_pass(s->w, dice_throw(&dice, 60));
+            break;
+        case 7:
+            settle(s);
+            break;
+        case 8:
+            if (dice_throw(&dice, 4))
+                break;
+            settle(s);
+            crash(s, 10);
+            readers[0].here = readers[1].here = false;
+            break;
+        case 9:
+            if (find(s, "third"))
+                broker_kick(s->w->broker, SLICE("third"), EXPEL_KICKED);
+            else
+                be_away(s, third, "third", "x");
+            break;
+        }
+        for (int i = 0; i < 2; i++)
+            if (readers[i].here)
+                read_on(s, &readers[i]);
+    }
+    settle(s);
+    broker_kick(s->w->broker, SLICE("third"), EXPEL_KICKED);
+    for (int i = 0; i < 2; i++) {
+        if (!readers[i].here)
+            come_or_go(s, &readers[i]);
+        for (int rounds = 0; readers[i].got < sent && rounds < 10000; rounds++) {
+            settle(s);
+            read_on(s, &readers[i]);
+        }
+        assert_int_equal(readers[i].got, sent);
+    }
+    publish(s, "x", "", 0, true); /* no value is retained any more */
+    nothing_is_queued(s);
+    free(third);
+}
+
+static void at_random_what_is_shared_is_kept_as_long_as_anybody_has_it(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        void *one;
+        start(&one);
+        play_together(one, seed);
+        stage_stop(&one);
+    }
+}
+
 static void at_random_nothing_is_lost_or_out_of_order(void **state)
 {
     (void)state;
@@ -441,6 +626,9 @@ int main(void)
         TEST(qos_2_pages_too),
         TEST(what_comes_while_it_is_being_read_keeps_its_place),
         TEST(a_message_that_two_have_goes_with_the_second),
+        TEST(what_several_have_costs_no_memory_either),
+        TEST(who_ends_leaves_the_others_what_they_have),
+        TEST(counts_of_long_ago_do_no_harm),
         TEST(a_session_that_ends_leaves_nothing_in_the_store),
         TEST(a_crash_while_it_is_cleared_away_does_not_bring_it_back),
         TEST(after_a_restart_it_is_read_as_it_is_needed),
@@ -451,6 +639,7 @@ int main(void)
         TEST(an_answer_that_comes_twice_costs_nobody_else_a_message),
         TEST(what_a_ghost_leaves_goes_to_its_share),
         TEST(expired_messages_go_when_their_turn_comes),
+        cmocka_unit_test(at_random_what_is_shared_is_kept_as_long_as_anybody_has_it),
         cmocka_unit_test(at_random_nothing_is_lost_or_out_of_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

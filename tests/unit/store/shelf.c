@@ -51,10 +51,14 @@ static void on_fetched(void *owner, uint64_t session, const struct fetched *rows
     shelf->fetched_session = session;
     shelf->unreadable = rows == NULL;
     clear_lines(shelf);
-    for (size_t i = 0; i < count; i++)
-        add_line(shelf, "%llu %llu %.*s|%.*s|%.*s", (unsigned long long)rows[i].number,
-                 (unsigned long long)rows[i].message, SLICE_FMT(rows[i].body),
+    for (size_t i = 0; i < count; i++) {
+        char named[32] = "";
+        if (rows[i].named)
+            snprintf(named, sizeof(named), " of %llu", (unsigned long long)rows[i].named);
+        add_line(shelf, "%llu %llu%s %.*s|%.*s|%.*s", (unsigned long long)rows[i].number,
+                 (unsigned long long)rows[i].message, named, SLICE_FMT(rows[i].body),
                  SLICE_FMT(rows[i].head), SLICE_FMT(rows[i].payload));
+    }
 }
 
 static void on_failed(void *owner, const char *why)
@@ -76,9 +80,10 @@ static void on_wake(void *owner)
 static bool on_row(void *owner, const struct kept *row)
 {
     static const char *const names[ROW_KINDS] = {
-        [ROW_SESSION] = "session", [ROW_SUBSCRIPTION] = "subscription", [ROW_MESSAGE] = "message",
-        [ROW_QUEUED] = "queued",   [ROW_INBOUND] = "inbound",           [ROW_RETAINED] = "retained",
-        [ROW_NOTE] = "note",
+        [ROW_SESSION] = "session", [ROW_SUBSCRIPTION] = "subscription",
+        [ROW_MESSAGE] = "message", [ROW_QUEUED] = "queued",
+        [ROW_INBOUND] = "inbound", [ROW_RETAINED] = "retained",
+        [ROW_NOTE] = "note",       [ROW_NAMED] = "named",
     };
     struct shelf *shelf = owner;
     char start[128];

@@ -153,7 +153,7 @@ static void a_second_siotd_is_refused(void **state)
 static void write_version(struct shelf *shelf, int version, int in_header)
 {
     char command[256];
-    struct kept row = {.kind = ROW_KINDS, .number = (uint64_t)version};
+    struct kept row = {.kind = SCHEMA_KIND, .number = (uint64_t)version};
     snprintf(command, sizeof(command),
              "sqlite3 siotd.db 'UPDATE store SET version = %d, sum = %lld;"
              " PRAGMA user_version = %d'",
@@ -165,11 +165,11 @@ static void a_newer_store_is_refused_and_left_as_it_is(void **state)
 {
     struct shelf *shelf = *state;
     keep_some(shelf);
-    write_version(shelf, 2, 2);
+    write_version(shelf, 3, 3);
     char before[128];
     strcpy(before, shelf_shell(shelf, "cksum siotd.db"));
     assert_int_equal(shelf_try_open(shelf), -EINVAL);
-    assert_non_null(strstr(shelf->why, "is of a newer siotd (version 2, this one knows 1)"));
+    assert_non_null(strstr(shelf->why, "is of a newer siotd (version 3, this one knows 2)"));
     assert_string_equal(shelf_shell(shelf, "cksum siotd.db"), before);
 }
 
@@ -177,7 +177,7 @@ static void a_version_that_only_the_header_says_is_damage(void **state)
 {
     struct shelf *shelf = *state;
     keep_some(shelf);
-    write_version(shelf, 1, 257);
+    write_version(shelf, 2, 258);
     shelf_open(shelf);
     assert_int_equal(count_rows(shelf), 204);
     assert_int_equal(counts_of(shelf).set_aside, 1);
@@ -213,18 +213,51 @@ static void an_older_store_is_brought_up_in_one_step_or_not_at_all(void **state)
     int64_t number;
     keep_some(shelf);
     assert_int_equal(sql_open(shelf_path(shelf, "siotd.db"), SQL_WRITE, &sql), SQL_DONE);
-    const struct schema_step broken[] = {{NULL}, {add_colour}, {stumble}};
-    assert_int_equal(schema_migrate(sql, broken, 3, 1), SQL_FAILED);
+    const struct schema_step broken[] = {{NULL}, {NULL}, {add_colour}, {stumble}};
+    assert_int_equal(schema_migrate(sql, broken, 4, 2), SQL_FAILED);
     assert_int_equal(sql_ask(sql, "PRAGMA user_version", &number), SQL_DONE);
-    assert_int_equal(number, 1);
+    assert_int_equal(number, 2);
     assert_int_equal(sql_ask(sql, "SELECT count(*) FROM sessions", &number), SQL_DONE);
     assert_int_equal(number, 1);
-    const struct schema_step steps[] = {{NULL}, {add_colour}};
-    assert_int_equal(schema_migrate(sql, steps, 2, 1), SQL_DONE);
+    const struct schema_step steps[] = {{NULL}, {NULL}, {add_colour}};
+    assert_int_equal(schema_migrate(sql, steps, 3, 2), SQL_DONE);
     assert_int_equal(sql_ask(sql, "SELECT version FROM store", &number), SQL_DONE);
-    assert_int_equal(number, 2);
+    assert_int_equal(number, 3);
     sql_close(sql);
     assert_int_equal(shelf_try_open(shelf), -EINVAL); /* newer than we are */
+}
+
+/* As version 1 has made it, which did not count. */
+static void make_version_1(struct shelf *shelf)
+{
+    keep_some(shelf);
+    assert_string_equal(shelf_shell(shelf, "sqlite3 siotd.db 'DROP TABLE named'"), "");
+    write_version(shelf, 1, 1);
+}
+
+static void a_store_of_version_1_is_brought_up_with_all_it_has(void **state)
+{
+    struct shelf *shelf = *state;
+    make_version_1(shelf);
+    shelf_open(shelf);
+    assert_int_equal(count_rows(shelf), 204);
+    assert_int_equal(counts_of(shelf).set_aside, 0);
+    shelf_put(shelf, ROW_NAMED, 0, 2, 1, "", "", NULL);
+    assert_int_equal(shelf_commit(shelf), COMMIT_DONE);
+    shelf_reopen(shelf);
+    assert_int_equal(count_rows(shelf), 205);
+    shelf_close(shelf);
+    assert_string_equal(shelf_shell(shelf, "sqlite3 siotd.db 'PRAGMA user_version'"), "2\n");
+}
+
+static void a_damaged_store_of_version_1_is_salvaged(void **state)
+{
+    struct shelf *shelf = *state;
+    make_version_1(shelf);
+    write_version(shelf, 1, 257);
+    shelf_open(shelf);
+    assert_int_equal(count_rows(shelf), 204);
+    assert_int_equal(counts_of(shelf).salvaged, 204);
 }
 
 /* ---- damage (vuln-23) ---- */
@@ -416,7 +449,7 @@ static void a_log_that_is_damaged_before_its_end_is_told_of(void **state)
 {
     struct shelf *shelf = *state;
     int frames = leave_a_log(shelf);
-    overwrite_byte(shelf, LOG_HEAD + frames / 2 * LOG_FRAME + 4000);
+    overwrite_byte(shelf, LOG_HEAD + frames * 2 / 3 * LOG_FRAME + 4000);
     shelf_open(shelf);
     uint64_t lost = counts_of(shelf).lost_commits;
     assert_true(lost >= 2 && lost <= 7);
@@ -602,6 +635,8 @@ int main(void)
         TEST(a_second_siotd_is_refused),
         TEST(a_newer_store_is_refused_and_left_as_it_is),
         TEST(a_version_that_only_the_header_says_is_damage),
+        TEST(a_store_of_version_1_is_brought_up_with_all_it_has),
+        TEST(a_damaged_store_of_version_1_is_salvaged),
         TEST(somebody_elses_database_is_refused_and_left_as_it_is),
         TEST(an_older_store_is_brought_up_in_one_step_or_not_at_all),
         TEST(what_is_no_database_is_set_aside),

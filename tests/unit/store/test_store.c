@@ -230,6 +230,37 @@ static void a_fetch_gives_rows_from_a_number_on_in_order(void **state)
     assert_string_equal(shelf_fetch(shelf, 3, 0, 0), "");
 }
 
+static void with_a_message_comes_how_many_rows_name_it(void **state)
+{
+    struct shelf *shelf = *state;
+    shelf_open(shelf);
+    for (uint64_t i = 1; i <= 3; i++)
+        shelf_queue(shelf, 3, i * 10, 100 + i);
+    shelf_put(shelf, ROW_NAMED, 0, 2, 101, "", "", NULL);
+    shelf_put(shelf, ROW_NAMED, 0, 7, 103, "", "", NULL);
+    shelf_commit(shelf);
+    shelf_put(shelf, ROW_NAMED, 0, 5, 101, "", "", NULL);
+    shelf_put(shelf, ROW_NAMED_END, 0, 0, 103, "", "", NULL);
+    shelf_commit(shelf);
+    assert_string_equal(shelf_fetch(shelf, 3, 0, 9), "10 101 of 5 qos 1|head 101|payload 101\n"
+                                                     "20 102 qos 1|head 102|payload 102\n"
+                                                     "30 103 qos 1|head 103|payload 103\n");
+    assert_non_null(strstr(shelf_reopen(shelf), "named 0 5 101 ||\n"));
+}
+
+/* It is kept until a start counts anew. */
+static void a_message_whose_count_is_damaged_is_named_by_many(void **state)
+{
+    struct shelf *shelf = *state;
+    shelf_open(shelf);
+    shelf_queue(shelf, 3, 10, 101);
+    shelf_put(shelf, ROW_NAMED, 0, 2, 101, "", "", NULL);
+    shelf_commit(shelf);
+    shelf_shell(shelf, "sqlite3 siotd.db 'UPDATE named SET number = 1'");
+    assert_string_equal(shelf_fetch(shelf, 3, 0, 9),
+                        "10 101 of 4294967295 qos 1|head 101|payload 101\n");
+}
+
 /* Of a QoS 2 message that its receiver has confirmed only the packet id is left. */
 static void a_row_without_a_message_is_no_damage(void **state)
 {
@@ -493,6 +524,8 @@ int main(void)
         TEST(numbers_may_be_large),
         TEST(a_large_payload_is_back_byte_for_byte),
         TEST(a_fetch_gives_rows_from_a_number_on_in_order),
+        TEST(with_a_message_comes_how_many_rows_name_it),
+        TEST(a_message_whose_count_is_damaged_is_named_by_many),
         TEST(a_row_without_a_message_is_no_damage),
         TEST(a_fetch_sees_the_commit_that_was_handed_over_before_it),
         TEST(a_fetch_is_bounded_by_bytes_but_gives_one_row),
