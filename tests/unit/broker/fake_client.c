@@ -1,6 +1,7 @@
 /* See fake_client.h. */
 #include "fake_client.h"
 #include "base/hash.h"
+#include "tests/unit/usual_limits.h"
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,27 +55,8 @@ struct world *world_new(void)
 {
     struct world *world = calloc(1, sizeof *world);
     hash_start(1);
-    world->limits = (struct broker_limits){
-        .packet_size = 1 << 20,
-        .inflight = 32,
-        .unreleased = 1000,
-        .queued_messages = 1000,
-        .queued_bytes = 1 << 20,
-        .queue_full = QUEUE_REFUSE,
-        .subscriptions = 1000,
-        .topic_levels = 128,
-        .topic_length = 4096,
-        .sessions = 1000000,
-        .queued_total = 1 << 30,
-        .queued_memory = UINT64_MAX,
-        .filter_nodes = 10000000,
-        .retained_nodes = 1000000,
-        .retained_messages = 100000,
-        .retained_bytes = 1 << 28,
-        .retained_per_turn = 64,
-        .wills_per_second = 500,
-        .wills_bytes = 1 << 26,
-    };
+    world->limits = usual_limits();
+    world->limits.queued_memory = UINT64_MAX;
     world->mono_ms = 1000;
     world->wall_ms = 1700000000000;
     timers_init(&world->wheel, world->mono_ms);

@@ -1,8 +1,10 @@
 /* Tests daemon/settings.c. */
+#include "config/value.h"
 #include "daemon/durability.h"
 #include "daemon/modules.h"
 #include "daemon/settings.h"
 #include "tests/unit/config/expect.h"
+#include "tests/unit/usual_limits.h"
 
 #include <stdlib.h>
 
@@ -115,6 +117,21 @@ static void the_metrics_file_needs_a_time(void **state)
     config_free(config);
 }
 
+/* Tests below the configuration stand on a list of their own. */
+static void the_usual_limits_of_other_tests_are_the_defaults(void **state)
+{
+    (void)state;
+    struct config *config = parse(LISTENER);
+    struct broker_limits usual = usual_limits();
+    assert_non_null(config);
+    for (size_t i = 0; i < broker_limit_options.count; i++) {
+        const struct option_row *row = &broker_limit_options.rows[i];
+        if (!value_equal(row, config_section(config, "limits"), &usual))
+            fail_msg("%s", row->name);
+    }
+    config_free(config);
+}
+
 static void expect_text(const char *file, const char *wanted)
 {
     char text[DURABILITY_TEXT_SIZE];
@@ -145,6 +162,7 @@ int main(void)
         cmocka_unit_test(data_dir_is_relative_to_the_configuration),
         cmocka_unit_test(durability_without_a_place_is_a_mistake),
         cmocka_unit_test(the_metrics_file_needs_a_time),
+        cmocka_unit_test(the_usual_limits_of_other_tests_are_the_defaults),
         cmocka_unit_test(one_line_says_what_survives_what),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

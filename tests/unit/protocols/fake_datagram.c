@@ -1,6 +1,7 @@
 /* fake_datagram: see fake_datagram.h. */
 #include "fake_datagram.h"
 
+#include "tests/unit/usual_limits.h"
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -57,25 +58,8 @@ void air_init(struct air *air, const struct protocol *protocol, const void *opti
 {
     static char empty[] = "", name[] = "test";
     *air = (struct air){.protocol = protocol, .options = options};
-    air->limits = (struct broker_limits){
-        .packet_size = 1024 * 1024,
-        .inflight = 32,
-        .unreleased = 1000,
-        .queued_messages = 1000,
-        .queued_bytes = 1024 * 1024,
-        .queue_full = QUEUE_REFUSE,
-        .subscriptions = 100,
-        .topic_levels = 128,
-        .topic_length = 4096,
-        .sessions = 1000000,
-        .queued_total = 1 << 30,
-        .filter_nodes = 10000000,
-        .retained_nodes = 1000000,
-        .retained_messages = 100000,
-        .retained_bytes = 256 * 1024 * 1024,
-        .retained_per_turn = 64,
-        .wills_per_second = 500,
-    };
+    air->limits = usual_limits();
+    air->limits.subscriptions = 100;
     air->listener =
         (struct listener_settings){.name = name, .mountpoint = empty, .anonymous = true};
     air->now_ms = 1000000;

@@ -1,6 +1,7 @@
 /* fake_peer: see fake_peer.h. */
 #include "fake_peer.h"
 
+#include "tests/unit/usual_limits.h"
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -32,34 +33,11 @@ static void gather(struct peer *peer)
 
 /* ---- the world ---- */
 
-static void set_limits(struct broker_limits *limits)
-{
-    *limits = (struct broker_limits){
-        .packet_size = 1024 * 1024,
-        .inflight = 32,
-        .unreleased = 1000,
-        .queued_messages = 1000,
-        .queued_bytes = 1024 * 1024,
-        .queue_full = QUEUE_REFUSE,
-        .subscriptions = 1000,
-        .topic_levels = 128,
-        .topic_length = 4096,
-        .sessions = 1000000,
-        .queued_total = 1 << 30,
-        .filter_nodes = 10000000,
-        .retained_nodes = 1000000,
-        .retained_messages = 100000,
-        .retained_bytes = 256 * 1024 * 1024,
-        .retained_per_turn = 64,
-        .wills_per_second = 500,
-    };
-}
-
 void world_init(struct world *world, const struct protocol *protocol, const void *options)
 {
     static char empty[] = "", name[] = "test";
     *world = (struct world){.protocol = protocol, .options = options};
-    set_limits(&world->limits);
+    world->limits = usual_limits();
     world->listener =
         (struct listener_settings){.name = name, .mountpoint = empty, .anonymous = true};
     world->now_ms = 1000000;
