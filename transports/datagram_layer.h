@@ -104,6 +104,10 @@ void datagram_emit(struct peer *peer, struct slice wire);
 /* The same to another address, at most `factor` 3 times what came from there (a peer that may have
  * moved and has not proven it). */
 void datagram_emit_to(struct peer *peer, const struct endpoint *to, struct slice wire);
+/* From receive only: the layer believes that the peer may be where the datagram under way has come
+ * from, which is not where it was. What that may be sent follows what comes from there and is
+ * believed. To be called before emit_to and move. */
+void datagram_candidate(struct peer *peer);
 /* The peer is there now; its former address is forgotten. */
 void datagram_move(struct peer *peer, const struct endpoint *to);
 /* Calls `expired` at due_ms of the loop's monotonic time; 0 cancels. */

@@ -62,10 +62,12 @@ void datagram_layered_greet(struct port *port, const struct arrival *arrival)
     }
 }
 
-/* Another address speaks for this peer: what may be sent there follows what came from there. */
-static void note_candidate(struct peer *peer, const struct arrival *arrival)
+void datagram_candidate(struct peer *peer)
 {
     struct datagram_layered *layered = datagram_layered(peer);
+    const struct arrival *arrival = layered->arriving;
+    if (!arrival)
+        return;
     if (!endpoint_equal(&layered->candidate, &arrival->from)) {
         layered->candidate = arrival->from;
         layered->candidate_credit = 0;
@@ -102,10 +104,11 @@ void datagram_layered_receive(struct peer *peer, const struct arrival *arrival)
     enum datagram_result result;
     if (peer->flags & PEER_CLOSING)
         return;
+    /* Whatever else comes with its connection id can be from anybody: the layer says what it is. */
     if (endpoint_equal(&arrival->from, &peer_datagram(peer)->at))
         datagram_input_heard(peer, arrival);
     else
-        note_candidate(peer, arrival);
+        datagram_layered(peer)->arriving = arrival;
     do {
         struct writer plain = writer_of(loop->plain, LOOP_READ_MAX);
         result = layer->receive(peer, peer_layer_state(peer), &arrival->from, &wire, &plain);
@@ -113,6 +116,7 @@ void datagram_layered_receive(struct peer *peer, const struct arrival *arrival)
             deliver(peer, slice_of(plain.start, writer_len(&plain)));
         wire = SLICE_EMPTY;
     } while (result == DATAGRAM_PLAIN && !(peer->flags & PEER_CLOSING));
+    datagram_layered(peer)->arriving = NULL;
     if (result == DATAGRAM_FAILED)
         peer_close(peer, "%s failed", layer->name);
     else if (result == DATAGRAM_END)

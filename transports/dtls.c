@@ -303,6 +303,7 @@ static void heard_from(struct peer *peer, struct dtls *dtls, const struct endpoi
         dtls->path = NULL;
         return;
     }
+    datagram_candidate(peer);
     if (dtls->path && endpoint_equal(from, &dtls->path->to)) {
         if (!dtls_path_heard(dtls->path, bytes))
             return;

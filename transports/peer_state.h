@@ -101,10 +101,11 @@ struct datagram_layered {
     struct peer *peer;
     uint64_t admitted_ms; /* for the handshake's deadline */
     uint8_t prefix[SOURCE_KEY_SIZE];
-    bool shaking;              /* counted in port.prefixes */
-    struct endpoint candidate; /* another address that has sent something for this peer, */
+    bool shaking;                   /* counted in port.prefixes */
+    const struct arrival *arriving; /* while the layer receives what has come from elsewhere */
+    struct endpoint candidate;      /* where it may be as well, as the layer believes, */
     struct local candidate_local;
-    uint32_t candidate_credit; /* and how many bytes may be sent to it */
+    uint32_t candidate_credit; /* and how many bytes may be sent there */
 };
 
 enum { PEER_STATE_ALIGN = 8 };

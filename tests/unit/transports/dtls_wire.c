@@ -70,6 +70,7 @@ static struct peer *as_peer(struct wire_peer *peer)
 void *__wrap_datagram_shared(const struct peer *peer);
 void __wrap_datagram_emit(struct peer *peer, struct slice bytes);
 void __wrap_datagram_emit_to(struct peer *peer, const struct endpoint *to, struct slice bytes);
+void __wrap_datagram_candidate(struct peer *peer);
 void __wrap_datagram_move(struct peer *peer, const struct endpoint *to);
 void __wrap_datagram_alarm(struct peer *peer, uint64_t due_ms);
 uint64_t __wrap_peer_now_ms(const struct peer *peer);
@@ -101,6 +102,11 @@ void __wrap_datagram_emit_to(struct peer *peer, const struct endpoint *to, struc
 {
     mine(peer)->sent_to_new += bytes.len;
     leave(*to, bytes);
+}
+
+void __wrap_datagram_candidate(struct peer *peer)
+{
+    mine(peer)->believed++;
 }
 
 void __wrap_datagram_move(struct peer *peer, const struct endpoint *to)

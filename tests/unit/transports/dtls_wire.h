@@ -29,6 +29,7 @@ struct wire_peer {
     unsigned plain;       /* datagrams of content that came */
     uint64_t moved;       /* times that datagram_move was called */
     uint64_t sent_to_new; /* bytes by datagram_emit_to */
+    uint64_t believed;    /* times that datagram_candidate was called */
     _Alignas(16) uint8_t state[sizeof(struct dtls)];
 };
 

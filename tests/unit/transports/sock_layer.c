@@ -83,7 +83,13 @@ static enum datagram_result data_came(struct peer *peer, const struct endpoint *
 {
     struct endpoint now;
     memcpy(&now, &peer_datagram(peer)->at, sizeof(now));
+    if (hidden.len && (hidden.at[0] ^ SOCK_KEY) == 'B') /* bent: somebody has made it up */
+        return DATAGRAM_NOTHING;
+    if (hidden.len > 1 && (hidden.at[1] ^ SOCK_KEY) == 'T' && endpoint_equal(&now, from))
+        datagram_emit_to(peer, &socks.believed, SLICE("Probing"));
     if (!endpoint_equal(&now, from)) {
+        datagram_candidate(peer);
+        socks.believed = *from;
         if (hidden.len && (hidden.at[0] ^ SOCK_KEY) == 'M')
             datagram_move(peer, from);
         else

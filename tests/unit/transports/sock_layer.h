@@ -18,7 +18,8 @@ struct socks {
     struct peer *by_number[SOCK_NUMBERS];
     uint8_t last_number;
     unsigned opened, closed, orderly, greeted;
-    unsigned former_number; /* of whom sock_greet found at the address; 0: of nobody */
+    struct endpoint believed; /* where a peer was said to be as well, last */
+    unsigned former_number;   /* of whom sock_greet found at the address; 0: of nobody */
 
     /* What is to happen. */
     int open_error, send_error;

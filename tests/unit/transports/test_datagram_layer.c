@@ -205,6 +205,25 @@ static void test_a_connection_follows_its_number(void **unused)
     close(after);
 }
 
+static void test_what_the_layer_does_not_believe_takes_nobodys_place(void **unused)
+{
+    (void)unused;
+    int before = fisher_new(), after = fisher_new(), third = fisher_new();
+    uint8_t number = sock_connect_up(before);
+    sock_say(after, number, "n, and some more of which there is enough");
+    for (int i = 0; i < 5; i++)
+        sock_hear_wire(after, "Probing");
+    sock_say(third, number, "Bent, and in the name of that peer");
+    fisher_expect_silence(third);
+    sock_say(before, number, "nTell the other place");
+    sock_hear_wire(after, "Probing");
+    fisher_expect_silence(third);
+    assert_int_equal(pond_counts().unproven, 0);
+    close(before);
+    close(after);
+    close(third);
+}
+
 static void test_a_place_that_has_proven_nothing_gets_three_times_its_bytes(void **unused)
 {
     (void)unused;
@@ -410,6 +429,7 @@ int main(void)
         TEST(test_a_handshake_takes_only_so_long),
         TEST(test_a_part_of_the_net_has_only_so_many_handshakes),
         TEST(test_a_connection_follows_its_number),
+        TEST(test_what_the_layer_does_not_believe_takes_nobodys_place),
         TEST(test_a_place_that_has_proven_nothing_gets_three_times_its_bytes),
         TEST(test_a_peer_that_moves_to_the_place_of_another_takes_it),
         TEST(test_whoever_begins_anew_proves_itself_before_the_former_goes),

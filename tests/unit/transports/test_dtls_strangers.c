@@ -550,6 +550,7 @@ static void a_third_address_gets_nothing_of_a_move(void **unused)
         wire_flush();
         uint64_t sent = peer->sent_to_new;
         assert_in_range(sent, 1, 3 * len);
+        assert_int_equal(peer->believed, 1);
         for (int n = 0; n < 10; n++) {
             wire_inject(wire_endpoint(6, 6666), slice_of(seen, len));
             seen[len - 1 - (size_t)n] ^= 1;
@@ -557,6 +558,7 @@ static void a_third_address_gets_nothing_of_a_move(void **unused)
         }
         wire_flush();
         assert_int_equal(peer->sent_to_new, sent);
+        assert_int_equal(peer->believed, 1);
         assert_int_equal(peer->moved, 0);
         guest_expect_echo(guest, "arrived");
         assert_int_equal(peer->moved, 1);
