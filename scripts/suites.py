@@ -4,9 +4,15 @@ A suite is a function that returns a Count. What a program under test ran is rea
 closing line, either "N passed, N failed[, N skipped]" or cmocka's; a program without one counts as
 one test. Nothing counts that did not run: a build that fails is a failed test, and what needed it
 is not run.
+
+Two lanes share the machine. In front, one after the other, are the suites that mostly wait for
+processes of theirs and care when things happen. Behind them, and giving way to them, the other
+builds are made and then the suites run that only need the processor. So a suite may only say
+what it has to say with say(): it is printed when the suite is over.
 """
 
 import argparse
+import atexit
 import concurrent.futures
 import json
 import os
@@ -16,7 +22,9 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+import traceback
 import xml.etree.ElementTree
 
 ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), ".."))
@@ -27,8 +35,10 @@ VALGRIND = ["valgrind", "--quiet", "--error-exitcode=99", "--leak-check=full",
 # Suites that valgrind looks at: the pure rooms, whose every path the unit tests walk, and what of
 # the store does not write thousands of files.
 VALGRIND_TESTS = re.compile(r"unit/((base|broker|protocols)/|store/(store|latency)$)")
-# What sanitizers and other compilers have nothing to say about.
-NOT_ABOUT_CODE = "style|systemd"
+# What sanitizers and other compilers have nothing to say about: what looks at sources and units,
+# what tests the tests, and a model of ours in another tool.
+NOT_ABOUT_CODE = "^(style|systemd|not-siotd)$"
+AT_ONCE = 2 * CORES  # tests of ctest: most of the time they wait
 
 SANITIZER_ENVIRONMENT = {
     "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:detect_stack_use_after_return=1"
@@ -55,16 +65,44 @@ class Count:
         return f"{self.passed} passed, {self.failed} failed{skipped}"
 
 
-# --- running -------------------------------------------------------------------------------------
+# --- saying and running --------------------------------------------------------------------------
 
 
-def run(command, limit_s, environment=None, show=False):
+here = threading.local()  # lines: what this thread's suite has said; behind: whether it gives way
+alive = set()             # processes that we have started
+ending = threading.Event()
+
+
+def say(*lines):
+    here.lines.extend(lines)
+
+
+@atexit.register
+def end_all():
+    ending.set()
+    for process in list(alive):
+        end_group(process)
+
+
+def end_group(process):
+    """Ends a process and whatever it has left behind."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def run(command, limit_s, environment=None):
     """Runs a command in a process group of its own, which ends with it; (exit status, output)."""
+    if ending.is_set():
+        raise SystemExit(1)
+    if getattr(here, "behind", True):  # also in a thread of a suite from behind
+        command = ["nice", "-n", "19", *command]
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **(environment or {})},
-                                   stdin=subprocess.DEVNULL, start_new_session=True,
-                                   stdout=None if show else output,
-                                   stderr=None if show else subprocess.STDOUT)
+                                   stdin=subprocess.DEVNULL, start_new_session=True, stdout=output,
+                                   stderr=subprocess.STDOUT)
+        alive.add(process)
         late = ""
         try:
             status = process.wait(limit_s)
@@ -72,12 +110,9 @@ def run(command, limit_s, environment=None, show=False):
             status = -1
             late = f"\nstopped after {limit_s} s"
         finally:
-            # Whatever it left behind goes too, also when we are interrupted.
-            try:
-                os.killpg(process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+            end_group(process)
             process.wait()
+            alive.discard(process)
         output.seek(0)
         return status, output.read().decode("utf-8", "replace") + late
 
@@ -116,7 +151,8 @@ def labels_of(build):
     for test in json.loads(text)["tests"]:
         properties = {item["name"]: item["value"] for item in test.get("properties", [])}
         # A regression test also bears the number of the failure that it is about.
-        kinds = [label for label in properties.get("LABELS", []) if not label.startswith("vuln-")]
+        kinds = [label for label in properties.get("LABELS", [])
+                 if not label.startswith("vuln-") and label != "not-siotd"]
         labels[test["name"]] = (kinds + ["other"])[0]
     return labels
 
@@ -133,14 +169,14 @@ def ctest(build, title, selection, limit_s=1500, environment=None):
     labels = labels_of(build)
     with tempfile.TemporaryDirectory() as folder:
         report = os.path.join(folder, "report.xml")
-        status, text = run(["ctest", "--test-dir", build, "-j", str(CORES), "--output-junit", report,
+        status, text = run(["ctest", "--test-dir", build, "-j", str(AT_ONCE), "--output-junit", report,
                             "--test-output-size-passed", "4000000",
                             "--test-output-size-failed", "4000000", *selection],
                            limit_s, environment)
         try:
             cases = xml.etree.ElementTree.parse(report).getroot().findall("testcase")
         except (OSError, xml.etree.ElementTree.ParseError) as error:
-            print(f"FAILED ctest of {build}: {error}\n{indented(text)}")
+            say(f"FAILED ctest of {build}: {error}\n{indented(text)}")
             return Count(failed=1)
     by_label = {}
     for case in cases:
@@ -155,41 +191,49 @@ def ctest(build, title, selection, limit_s=1500, environment=None):
             if reason is None:
                 count.skipped -= 1
                 count.failed += 1
-            print(f"{reason.group(0) if reason else 'FAILED (not run)'} [{case.get('name')}]")
+            say(f"{reason.group(0) if reason else 'FAILED (not run)'} [{case.get('name')}]")
         else:
             failure = case.find("failure")
             why = failure.get("message", "") if failure is not None else ""
-            print(f"FAILED {case.get('name')} {why}\n{indented(output)}")
+            say(f"FAILED {case.get('name')} {why}\n{indented(output)}")
             count.add(counted(output, False))
     total = Count()
     for label, count in sorted(by_label.items()):
-        print(f"{title + '-' if title else ''}{label}: {count.line()}")
+        say(f"{title + '-' if title else ''}{label}: {count.line()}")
         total.add(count)
     if status != 0 and total.failed == 0:
-        print(f"FAILED ctest of {build} says {status}\n{indented(text)}")
+        say(f"FAILED ctest of {build} says {status}\n{indented(text)}")
         total.failed += 1
     if not cases:
-        print(f"FAILED ctest of {build} ran nothing\n{indented(text)}")
+        say(f"FAILED ctest of {build} ran nothing\n{indented(text)}")
         total.failed += 1
     return total
 
 
 # --- builds --------------------------------------------------------------------------------------
 
-built = {}
+builds = {}   # kind: the future (whether it worked, seconds, text)
+told = set()  # kinds whose build has been counted
 
 
 def build(kind):
-    """Builds a kind once; whether it worked, and the Count of the build on its first call."""
-    if kind in built:
-        return built[kind], Count()
+    """Builds a kind."""
     start = time.monotonic()
-    status, text = run([os.path.join(ROOT, "scripts/build"), "--" + kind], 1200)
-    built[kind] = status == 0
-    if status != 0:
-        print(f"FAILED scripts/build --{kind}\n{indented(text)}")
+    status, text = run([os.path.join(ROOT, "scripts/build"), "--" + kind], 1800)
+    builds[kind].set_result((status == 0, time.monotonic() - start, text))
+
+
+def built(kind):
+    """Waits until a kind is built; whether it worked, and the Count of the build for its first
+    suite."""
+    worked, seconds, text = builds[kind].result()
+    if kind in told:
+        return worked, Count()
+    told.add(kind)
+    if not worked:
+        say(f"FAILED scripts/build --{kind}\n{indented(text)}")
         return False, Count(failed=1)
-    print(f"scripts/build --{kind}: {time.monotonic() - start:.0f} s")
+    say(f"scripts/build --{kind}: {seconds:.0f} s")
     return True, Count(passed=1)
 
 
@@ -199,7 +243,7 @@ def folder(kind):
 
 def with_build(kind, then):
     """The Count of a build and, when it worked, of what it is for."""
-    worked, count = build(kind)
+    worked, count = built(kind)
     if worked:
         count.add(then(folder(kind)))
     return count
@@ -209,7 +253,7 @@ def skipped_without(program, what):
     """A Count when a program that a suite needs is missing, else None."""
     if shutil.which(program):
         return None
-    print(f"SKIP {what}: {program} is not installed")
+    say(f"SKIP {what}: {program} is not installed")
     return Count(skipped=1)
 
 
@@ -231,7 +275,7 @@ def interop(where, title, environment=None):
     shown = [line for line in text.split("\n") if line.startswith("SKIP")]
     if status != 0:
         shown = [indented(text)]
-    print("\n".join(shown + [f"{title}: {count.line()}"]))
+    say("\n".join(shown + [f"{title}: {count.line()}"]))
     return count
 
 
@@ -269,9 +313,9 @@ def suite_valgrind():
         with concurrent.futures.ThreadPoolExecutor(CORES) as pool:
             for name, status, text in pool.map(one_under_valgrind, tests):
                 if status != 0:
-                    print(f"FAILED {name} under valgrind\n{indented(text)}")
+                    say(f"FAILED {name} under valgrind\n{indented(text)}")
                 total.add(counted(text, status == 0))
-        print(f"valgrind: {total.line()}")
+        say(f"valgrind: {total.line()}")
         return total
     return with_build("release", then)
 
@@ -287,55 +331,98 @@ def one_fuzzed(target):
         kept = []
         for artifact in os.listdir(found) if status != 0 else []:
             if artifact.startswith(("crash-", "leak-", "timeout-", "oom-")):
-                kept.append(os.path.join(folder("fuzz"), f"{name}-{artifact}"))
+                kept.append(os.path.join(folder("asan"), f"{name}-{artifact}"))
                 shutil.copy(os.path.join(found, artifact), kept[-1])
     runs = re.search(r"Done (\d+) runs", text)
     return name, status, text, int(runs.group(1)) if runs else 0, kept
 
 
 def suite_fuzz():
-    missing = skipped_without("clang", "fuzzing")
-    if missing:
-        return missing
-    probe = subprocess.run(["clang", "-fsanitize=fuzzer", "-x", "c", "-", "-o", "/dev/null"],
-                           input=b"int LLVMFuzzerTestOneInput(const char *p, unsigned long n)"
-                                 b"{return p && n > 9;}", capture_output=True, check=False)
-    if probe.returncode != 0:
-        print("SKIP fuzzing: clang is here without its libFuzzer run time")
-        return Count(skipped=1)
-
     def then(where):
-        total = Count()
         bin_folder = os.path.join(where, "bin")
+        with open(os.path.join(where, "CMakeCache.txt"), encoding="utf-8") as cache:
+            if "SIOTD_FUZZ:BOOL=ON" not in cache.read():
+                say("SKIP fuzzing: there is no clang with its libFuzzer run time")
+                return Count(skipped=1)
+        total = Count()
         targets = sorted(os.path.join(bin_folder, name) for name in os.listdir(bin_folder)
                          if name.endswith("_fuzz"))
         with concurrent.futures.ThreadPoolExecutor(CORES) as pool:
             for name, status, text, runs, kept in pool.map(one_fuzzed, targets):
                 worked = status == 0 and runs > 0
                 total.add(Count(passed=int(worked), failed=int(not worked)))
-                print(f"{'ok' if worked else 'FAILED'} {name}: {runs} inputs in {FUZZ_SECONDS} s")
+                say(f"{'ok' if worked else 'FAILED'} {name}: {runs} inputs in {FUZZ_SECONDS} s")
                 if not worked:
-                    print(indented(text), *(f"    kept: {path}" for path in kept), sep="\n")
+                    say(indented(text), *(f"    kept: {path}" for path in kept))
         if not targets:
-            print("FAILED no fuzz target was built")
+            say("FAILED no fuzz target was built")
             total.failed += 1
-        print(f"fuzz: {total.line()}")
+        say(f"fuzz: {total.line()}")
         return total
-    return with_build("fuzz", then)
+    return with_build("asan", then)
 
 
-# By name, in the order of a whole run; the first one covers those behind it that it is made of.
+# By name: (builds that it needs, lane, function), in the order of a whole run; the first one covers
+# those that it is made of.
 SUITES = {
-    "release": suite_all_of_release,
-    "interop": suite_interop,
-    "asan": suite_asan,
-    "clang": suite_clang,
-    "valgrind": suite_valgrind,
-    "fuzz": suite_fuzz,
+    "release": ("release", "front", suite_all_of_release),
+    "interop": ("release", "front", suite_interop),
+    "asan": ("asan", "front", suite_asan),
+    "clang": ("clang", "front", suite_clang),
+    "valgrind": ("release", "behind", suite_valgrind),
+    "fuzz": ("asan", "behind", suite_fuzz),
 }
-PARTS = {label: labelled(label)
+PARTS = {label: ("release", "front", labelled(label))
          for label in ("unit", "daemon", "datagram", "fuzz-corpus", "style", "conformance", "coap", "raw", "sn",
                        "matrix", "siotctl", "examples", "systemd", "tls", "crash")}
+
+
+# --- lanes ---------------------------------------------------------------------------------------
+
+printing = threading.Lock()
+
+
+def run_suite(name, suite, behind):
+    """Runs one to its end and prints what it has said."""
+    here.lines, here.behind = [], behind
+    with printing:
+        print(f"{name} begins", flush=True)
+    began = time.monotonic()
+    try:
+        count = suite()
+    except Exception:  # a mistake of ours is a failed test, and the others go on
+        say(f"FAILED {name}: {traceback.format_exc()}")
+        count = Count(failed=1)
+    with printing:
+        print(f"== {name}", *here.lines, f"   {time.monotonic() - began:.0f} s", sep="\n",
+              flush=True)
+    return count
+
+
+def run_lanes(suites):
+    """All the suites: {name: (build, lane, function)}."""
+    builds.update({needs: concurrent.futures.Future() for needs, _, _ in suites.values()})
+    counts = []
+
+    def run_lane(lane):
+        for name, (_, where, suite) in suites.items():
+            if where == lane:
+                counts.append(run_suite(name, suite, lane == "behind"))
+
+    def run_behind():
+        for place, kind in enumerate(list(builds)):
+            here.behind = place > 0  # everybody waits for the first
+            build(kind)
+        run_lane("behind")
+
+    other = threading.Thread(target=run_behind, daemon=True)
+    other.start()
+    run_lane("front")
+    other.join()
+    total = Count()
+    for count in counts:
+        total.add(count)
+    return total
 
 
 def main():
@@ -345,7 +432,8 @@ def main():
     parser.add_argument("--list", action="store_true", help="name the suites")
     arguments = parser.parse_args()
     known = {**SUITES, **PARTS}
-    known.update({name: labelled(name) for name in arguments.suite if re.match(r"vuln-\w+$", name)})
+    known.update({name: ("release", "front", labelled(name)) for name in arguments.suite
+                  if re.match(r"vuln-\w+$", name)})
     if arguments.list:
         print("\n".join([*SUITES, *(f"{name} (part of release)" for name in PARTS),
                          "vuln-NN (the regression test of that number)"]))
@@ -357,12 +445,7 @@ def main():
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     start = time.monotonic()
-    total = Count()
-    for name in wanted:
-        print(f"== {name}", flush=True)
-        began = time.monotonic()
-        total.add(known[name]())
-        print(f"   {time.monotonic() - began:.0f} s", flush=True)
+    total = run_lanes({name: known[name] for name in wanted})
     print(f"all suites took {time.monotonic() - start:.0f} s")
     if total.passed + total.failed == 0:
         print("no test ran")
