@@ -41,7 +41,6 @@ enum sink_answer {
 
 enum expel_reason {
     EXPEL_TAKEN_OVER, /* another connection has the session now (0x8E) */
-    EXPEL_KICKED,     /* an operator said so (0x98) */
     EXPEL_DENIED,     /* its right to be here has ended (0x87) */
     EXPEL_CURTAILED,  /* a subscription of it is not permitted any more (0x87) */
 };

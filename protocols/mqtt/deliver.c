@@ -170,7 +170,6 @@ static void expel(struct sink *sink, enum expel_reason reason)
         const char *why;
     } rows[] = {
         [EXPEL_TAKEN_OVER] = {MQTT_SESSION_TAKEN_OVER, "taken over by another connection"},
-        [EXPEL_KICKED] = {MQTT_ADMINISTRATIVE_ACTION, "ended by an operator"},
         [EXPEL_DENIED] = {MQTT_NOT_AUTHORIZED, "its right to be here has ended"},
         [EXPEL_CURTAILED] = {MQTT_NOT_AUTHORIZED, "a subscription is no longer permitted"},
     };

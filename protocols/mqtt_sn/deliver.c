@@ -75,7 +75,6 @@ static void expel(struct sink *sink, enum expel_reason reason)
 {
     static const char *const why[] = {
         [EXPEL_TAKEN_OVER] = "taken over by another connection",
-        [EXPEL_KICKED] = "ended by an operator",
         [EXPEL_DENIED] = "its right to be here has ended",
         [EXPEL_CURTAILED] = "a subscription is no longer permitted",
     };

@@ -303,7 +303,7 @@ static void a_session_that_comes_and_goes_between_batches_is_not_written(void **
     client_connect_persistent(s->w, s->a, "a");
     world_turn(s->w);
     client_connect_persistent(s->w, s->b, "b");
-    broker_kick(s->w->broker, SLICE("b"), EXPEL_KICKED);
+    broker_kick(s->w->broker, SLICE("b"), EXPEL_DENIED);
     finish(s);
     settle(s);
     assert_int_equal(s->store->counts[ROW_SESSION], 1);
@@ -317,7 +317,7 @@ static void what_such_a_session_had_does_not_stay(void **state)
     world_turn(s->w);
     client_connect_persistent(s->w, s->b, "b");
     client_subscribe(s->w, s->b, "x", 1);
-    broker_kick(s->w->broker, SLICE("b"), EXPEL_KICKED);
+    broker_kick(s->w->broker, SLICE("b"), EXPEL_DENIED);
     finish(s);
     settle(s);
     assert_int_equal(fake_store_rows(s->store, ROW_SUBSCRIPTION), 0);
@@ -333,7 +333,7 @@ static void nor_when_it_ends_while_the_store_is_full(void **state)
     world_turn(s->w);
     client_subscribe(s->w, s->a, "x", 1); /* behind the batch that will not fit */
     fake_store_finish(s->store, s->w, COMMIT_FULL);
-    broker_kick(s->w->broker, SLICE("a"), EXPEL_KICKED);
+    broker_kick(s->w->broker, SLICE("a"), EXPEL_DENIED);
     for (int i = 0; i < 3; i++) { /* it is offered again, with what makes room */
         world_pass(s->w, 1000);
         fake_store_finish(s->store, s->w, i < 2 ? COMMIT_FULL : COMMIT_DONE);

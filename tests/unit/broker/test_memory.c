@@ -238,7 +238,7 @@ static void go(struct scene *s)
 {
     static const char *const names[] = {"a", "b", "c", "d", "e"};
     for (int who = 0; who < CLIENTS; who++)
-        broker_kick(s->w->broker, slice_of_str(names[who]), EXPEL_KICKED);
+        broker_kick(s->w->broker, slice_of_str(names[who]), EXPEL_DENIED);
     assert_int_equal(stats(s)->sessions, 0);
     assert_int_equal(stats(s)->clients_connected, 0);
     assert_int_equal(stats(s)->subscriptions + stats(s)->shared_subscriptions, 0);
@@ -349,7 +349,7 @@ static bool bequeath(long n, long failures)
     allocator.until = n;
     allocator.failures = failures;
     allocator.on = true;
-    broker_kick(w->broker, SLICE("b"), EXPEL_KICKED);
+    broker_kick(w->broker, SLICE("b"), EXPEL_DENIED);
     allocator.on = false;
     world_pass(w, 1000);
     assert_true(session_acknowledged(c->session, 1, ACK_PUBACK)); /* one may want a packet id */

@@ -277,7 +277,7 @@ static void kick(struct player *p)
 {
     char name[8];
     snprintf(name, sizeof name, "p%u", p->number);
-    assert_int_equal(broker_kick(p->game->broker, slice_of_str(name), EXPEL_KICKED), p->exists);
+    assert_int_equal(broker_kick(p->game->broker, slice_of_str(name), EXPEL_DENIED), p->exists);
     assert_null(p->session);
     forget_session(p);
 }

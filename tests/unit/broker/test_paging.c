@@ -161,8 +161,8 @@ static void who_ends_leaves_the_others_what_they_have(void **state)
     be_away(s, s->b, "b", "x");
     be_away(s, s->a, "c", "x");
     publish_many(s, "x", 0, 600, 1);
-    broker_kick(s->w->broker, SLICE("a"), EXPEL_KICKED);
-    broker_kick(s->w->broker, SLICE("c"), EXPEL_KICKED);
+    broker_kick(s->w->broker, SLICE("a"), EXPEL_DENIED);
+    broker_kick(s->w->broker, SLICE("c"), EXPEL_DENIED);
     settle(s);
     assert_int_equal(fake_store_rows(s->store, ROW_MESSAGE), 600);
     assert_true(known(s) < 500);
@@ -189,7 +189,7 @@ static void counts_of_long_ago_do_no_harm(void **state)
         settle(s);
         assert_true(known(s) < 500);
     }
-    broker_kick(s->w->broker, SLICE("a"), EXPEL_KICKED);
+    broker_kick(s->w->broker, SLICE("a"), EXPEL_DENIED);
     settle(s);
     client_connect_persistent(s->w, s->b, "b");
     settle(s);
@@ -202,7 +202,7 @@ static void a_session_that_ends_leaves_nothing_in_the_store(void **state)
     struct scene *s = *state;
     be_away(s, s->a, "a", "x");
     publish_many(s, "x", 0, 700, 1);
-    broker_kick(s->w->broker, SLICE("a"), EXPEL_KICKED);
+    broker_kick(s->w->broker, SLICE("a"), EXPEL_DENIED);
     assert_int_equal(queued(s), 0);
     settle(s);
     nothing_is_queued(s);
@@ -215,7 +215,7 @@ static void a_crash_while_it_is_cleared_away_does_not_bring_it_back(void **state
     struct scene *s = *state;
     be_away(s, s->a, "a", "x");
     publish_many(s, "x", 0, 700, 1);
-    broker_kick(s->w->broker, SLICE("a"), EXPEL_KICKED);
+    broker_kick(s->w->broker, SLICE("a"), EXPEL_DENIED);
     for (int i = 0; i < 2; i++) { /* some of it, not all */
         world_pass(s->w, 60);
         if (s->store->under_way)
@@ -359,7 +359,7 @@ static void what_a_ghost_leaves_goes_to_its_share(void **state)
     client_connect_persistent(s->w, s->b, "b");
     client_subscribe(s->w, s->b, "$share/g/x", 1);
     settle(s);
-    broker_kick(s->w->broker, SLICE("a"), EXPEL_KICKED);
+    broker_kick(s->w->broker, SLICE("a"), EXPEL_DENIED);
     settle(s);
     assert_int_equal(queued(s) + s->b->count, 300);
     bool seen[300] = {false};
@@ -570,7 +570,7 @@ static void play_together(struct scene *s, uint64_t seed)
             break;
         case 9:
             if (find(s, "third"))
-                broker_kick(s->w->broker, SLICE("third"), EXPEL_KICKED);
+                broker_kick(s->w->broker, SLICE("third"), EXPEL_DENIED);
             else
                 be_away(s, third, "third", "x");
             break;
@@ -580,7 +580,7 @@ static void play_together(struct scene *s, uint64_t seed)
                 read_on(s, &readers[i]);
     }
     settle(s);
-    broker_kick(s->w->broker, SLICE("third"), EXPEL_KICKED);
+    broker_kick(s->w->broker, SLICE("third"), EXPEL_DENIED);
     for (int i = 0; i < 2; i++) {
         if (!readers[i].here)
             come_or_go(s, &readers[i]);

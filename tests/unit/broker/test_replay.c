@@ -457,7 +457,7 @@ static void a_session_that_ends_takes_its_replay_along(void **state)
     client_connect(s->w, s->d, "d");
     client_subscribe(s->w, s->d, "r/#", 0);
     turn(s);
-    broker_kick(s->w->broker, SLICE("d"), EXPEL_KICKED);
+    broker_kick(s->w->broker, SLICE("d"), EXPEL_DENIED);
     assert_false(turn(s));
     /* No pin is left: all nodes go with their values. */
     for (int i = 0; i < 100; i++) {

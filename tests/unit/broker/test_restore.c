@@ -389,7 +389,7 @@ static void numbers_are_not_given_twice(void **state)
         assert_true(s->a->session->number > highest);
         settle(s);
         highest = s->w->broker->durable.number;
-        broker_kick(s->w->broker, SLICE("a"), EXPEL_KICKED);
+        broker_kick(s->w->broker, SLICE("a"), EXPEL_DENIED);
         settle(s);
         assert_int_equal(fake_store_rows(s->store, ROW_SESSION), 0);
         crash(s, 0);
@@ -425,7 +425,7 @@ static void moving_to_another_member_is_one_batch(void **state)
     client_publish(s->w, s->pub, "x", "1", 1, false);
     client_subscribe(s->w, s->b, "$share/g/x", 1);
     settle(s);
-    broker_kick(s->w->broker, SLICE("a"), EXPEL_KICKED);
+    broker_kick(s->w->broker, SLICE("a"), EXPEL_DENIED);
     assert_int_equal(s->b->count, 1);
     for (int turns = 0; turns < 100; turns++) {
         size_t rows = fake_store_rows(s->store, ROW_QUEUED);

@@ -31,7 +31,7 @@ static int stop(void **state)
     struct scene *s = *state;
     const char *ids[] = {"publisher", "c", "d"};
     for (size_t i = 0; i < 3; i++)
-        broker_kick(s->w->broker, slice_of_str(ids[i]), EXPEL_KICKED);
+        broker_kick(s->w->broker, slice_of_str(ids[i]), EXPEL_DENIED);
     const struct stats *stats = broker_stats(s->w->broker);
     assert_int_equal(stats->sessions, 0);
     assert_int_equal(stats->clients_connected, 0);
@@ -304,11 +304,11 @@ static void a_kick_ends_session_and_connection(void **state)
     assert_true(broker_kick(s->w->broker, SLICE("c"), EXPEL_DENIED));
     assert_int_equal(s->old->expelled, 1);
     assert_int_equal(s->old->expel_reason, EXPEL_DENIED);
-    assert_false(broker_kick(s->w->broker, SLICE("c"), EXPEL_KICKED));
+    assert_false(broker_kick(s->w->broker, SLICE("c"), EXPEL_DENIED));
     client_connect_as(s->w, s->new, lasting_request(10));
     assert_false(s->new->present);
     client_leave(s->w, s->new);
-    assert_true(broker_kick(s->w->broker, SLICE("c"), EXPEL_KICKED)); /* also while away */
+    assert_true(broker_kick(s->w->broker, SLICE("c"), EXPEL_DENIED)); /* also while away */
     assert_int_equal(s->new->expelled, 0);
 }
 

@@ -41,7 +41,7 @@ static int stop(void **state)
 {
     struct scene *s = *state;
     for (int i = 0; i < MEMBERS; i++)
-        broker_kick(s->w->broker, slice_of_str(name(i)), EXPEL_KICKED);
+        broker_kick(s->w->broker, slice_of_str(name(i)), EXPEL_DENIED);
     assert_int_equal(s->stats->shared_subscriptions, 0);
     assert_int_equal(s->stats->queued_messages, 0);
     assert_int_equal(s->stats->queued_bytes, 0);
@@ -537,7 +537,7 @@ static void a_session_that_ends_hands_on_even_to_who_is_away(void **state)
     assert_int_equal(s->m[0]->count, 4);
     client_vanish(s->w, s->m[0]); /* nobody is connected: it waits with m0 */
     assert_int_equal(s->stats->queued_messages, 0);
-    broker_kick(s->w->broker, SLICE("m0"), EXPEL_KICKED);
+    broker_kick(s->w->broker, SLICE("m0"), EXPEL_DENIED);
     assert_int_equal(s->stats->queued_messages, 4);
     client_connect_persistent(s->w, s->m[1], name(1));
     assert_int_equal(s->m[1]->count, 4);
@@ -550,7 +550,7 @@ static void what_the_last_member_leaves_is_dropped_and_counted(void **state)
     s->w->limits.inflight = 1;
     join(s, 1, "$share/g/t", 1);
     publish_many(s, 4, 1);
-    broker_kick(s->w->broker, SLICE("m0"), EXPEL_KICKED);
+    broker_kick(s->w->broker, SLICE("m0"), EXPEL_DENIED);
     assert_int_equal(s->stats->dropped[DROP_SESSION_ENDED], 3);
     assert_int_equal(s->stats->queued_messages, 0);
 }
@@ -583,7 +583,7 @@ static void a_message_may_move_many_times(void **state)
     client_vanish(s->w, s->m[3]);
     client_connect_persistent(s->w, s->m[0], name(0));
     assert_int_equal(s->m[0]->count, 5); /* nothing new: m3 keeps its ids */
-    broker_kick(s->w->broker, SLICE("m3"), EXPEL_KICKED);
+    broker_kick(s->w->broker, SLICE("m3"), EXPEL_DENIED);
     assert_int_equal(s->m[0]->count, 25);
     assert_int_equal(stats_dropped(s->stats), 0);
 }

@@ -182,7 +182,7 @@ static void a_kick_says_the_will(void **state)
 {
     struct scene *s = *state;
     connect_device(s, 100, 5);
-    broker_kick(s->w->broker, SLICE("device"), EXPEL_KICKED);
+    broker_kick(s->w->broker, SLICE("device"), EXPEL_DENIED);
     assert_int_equal(said(s), 1);
 }
 

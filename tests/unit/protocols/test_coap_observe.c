@@ -451,7 +451,7 @@ static void a_kick_ends_all(void **state)
     struct device *device = observer(stage, "t", "ps/a");
     char id[64];
     snprintf(id, sizeof id, "coap:192.0.2.7:%u@test", (unsigned)device->port);
-    assert_true(broker_kick(stage->air.broker, slice_of_str(id), EXPEL_KICKED));
+    assert_true(broker_kick(stage->air.broker, slice_of_str(id), EXPEL_DENIED));
     air_turn(&stage->air);
     assert_code(hear(device), "4.03");
     assert_int_equal(stage->air.peers, 0);

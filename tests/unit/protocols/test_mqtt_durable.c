@@ -228,10 +228,10 @@ static void disconnect_comes_behind_what_waits(void **state)
     struct peer *peer = stage_v5(s, "b");
     says(peer, "32 [ s'x' 0007 00 'm' ]");
     hand_over(s);
-    assert_true(broker_kick(s->world.broker, SLICE("b"), EXPEL_KICKED));
+    assert_true(broker_kick(s->world.broker, SLICE("b"), EXPEL_DENIED));
     hears_nothing(peer);
     write_all(s);
-    hears(peer, "40 [ 0007 ] e0 [ 98 ]"); /* [MQTT-3.14.4-1] */
+    hears(peer, "40 [ 0007 ] e0 [ 87 ]"); /* [MQTT-3.14.4-1] */
 }
 
 int main(void)

@@ -158,13 +158,13 @@ static void a_second_connection_takes_over(void **state)
     assert_true(world_logged(&s->world, "a: closed: taken over by another connection\n"));
 }
 
-static void an_operator_can_end_a_session(void **state)
+static void whose_right_has_ended_is_told_and_closed(void **state)
 {
     struct stage *s = *state;
     struct peer *a = stage_v5(s, "a");
-    assert_true(broker_kick(s->world.broker, SLICE("a"), EXPEL_KICKED));
+    assert_true(broker_kick(s->world.broker, SLICE("a"), EXPEL_DENIED));
     world_turn(&s->world);
-    hears(a, "e0 01 98");
+    hears(a, "e0 01 87");
     is_closed(a);
     assert_false(broker_kick(s->world.broker, SLICE("a"), EXPEL_DENIED));
 }
@@ -368,7 +368,7 @@ int main(void)
         TEST(a_will_carries_its_properties_and_waits_for_its_delay),
         TEST(a_will_with_a_delay_is_not_published_when_the_client_is_back_in_time),
         TEST(a_second_connection_takes_over),
-        TEST(an_operator_can_end_a_session),
+        TEST(whose_right_has_ended_is_told_and_closed),
         TEST(nothing_follows_a_disconnect),
         TEST(a_stop_is_told_to_5_0_clients),
         TEST(client_events_tell_of_coming_and_going),

@@ -75,7 +75,7 @@ static void who_is_ended_hears_bye(void **state)
     struct device *listener = raw_subscriber("a");
     char id[64];
     snprintf(id, sizeof id, "raw:192.0.2.7:%u@test", (unsigned)listener->port);
-    assert_true(broker_kick(air.broker, slice_of_str(id), EXPEL_KICKED));
+    assert_true(broker_kick(air.broker, slice_of_str(id), EXPEL_DENIED));
     air_turn(&air);
     raw_hears(listener, "BYE");
     assert_int_equal(air.peers, 0);
@@ -228,7 +228,7 @@ static void client_ids_can_be_bound_to_names(void **state)
     broker_set_access(air.broker, access);
     struct device *known = device_new(&air, sensor);
     raw_tells(known, "PUB a id=1\n1", "ACK 1");
-    assert_true(broker_kick(air.broker, SLICE("sensor-7"), EXPEL_KICKED));
+    assert_true(broker_kick(air.broker, SLICE("sensor-7"), EXPEL_DENIED));
     access_unref(access);
 }
 
@@ -254,7 +254,7 @@ static void a_name_is_itself_whatever_is_in_it(void **state)
         raw_hears(devices[i], "MSG a\nx");
         char id[64];
         snprintf(id, sizeof id, "raw:%s", names[i]);
-        assert_true(broker_kick(air.broker, slice_of_str(id), EXPEL_KICKED));
+        assert_true(broker_kick(air.broker, slice_of_str(id), EXPEL_DENIED));
     }
     air_turn(&air);
     for (size_t i = 0; i < NAMES; i++)

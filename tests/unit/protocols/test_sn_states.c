@@ -107,7 +107,7 @@ static void every_message_in_every_state_is_answered_as_it_should_be(void **stat
                 fail_msg("%s while %s: %s instead of %s", sn_type_name(rows[i].packet.type),
                          situation_names[situation], sn_type_name(got), sn_type_name(want));
             device_lose(device, "over");
-            broker_kick(stage->air.broker, SLICE("dev"), EXPEL_KICKED);
+            broker_kick(stage->air.broker, SLICE("dev"), EXPEL_DENIED);
         }
     }
 }
@@ -139,7 +139,7 @@ static void no_message_in_any_state_is_answered_with_more_than_it_may_be(void **
                 answers++;
             assert_true(answers <= 1);
             device_lose(device, "over");
-            broker_kick(stage->air.broker, SLICE("dev"), EXPEL_KICKED);
+            broker_kick(stage->air.broker, SLICE("dev"), EXPEL_DENIED);
         }
     }
 }
@@ -162,7 +162,7 @@ static void a_cut_message_in_any_state_does_no_harm(void **state)
         sn_hears_nothing(device);
         assert_ptr_equal(sn_of("dev"), c);
         device_lose(device, "over");
-        broker_kick(stage->air.broker, SLICE("dev"), EXPEL_KICKED);
+        broker_kick(stage->air.broker, SLICE("dev"), EXPEL_DENIED);
     }
 }
 
@@ -232,11 +232,11 @@ static void who_listens_is_told_when_siotd_stops(void **state)
     sn_hears(device, M(SN_DISCONNECT, .empty = true));
 }
 
-static void an_operator_may_end_a_client(void **state)
+static void whose_right_has_ended_is_told_and_closed(void **state)
 {
     struct sn_stage *stage = *state;
     struct device *device = sn_client(stage, "one", 0, true);
-    assert_true(broker_kick(stage->air.broker, SLICE("one"), EXPEL_KICKED));
+    assert_true(broker_kick(stage->air.broker, SLICE("one"), EXPEL_DENIED));
     air_turn(&stage->air);
     sn_hears(device, M(SN_DISCONNECT, .empty = true));
     assert_null(device->peer);
@@ -268,7 +268,7 @@ int main(void)
         T(searchgw_is_answered_once_a_second_where_it_is_switched_on),
         T(advertise_reaches_who_is_connected_and_awake),
         T(who_listens_is_told_when_siotd_stops),
-        T(an_operator_may_end_a_client),
+        T(whose_right_has_ended_is_told_and_closed),
         T(no_memory_for_an_answer_costs_the_peer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
