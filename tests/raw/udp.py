@@ -2,7 +2,10 @@
 
 import os
 import re
+import select
+import shutil
 import socket
+import subprocess
 import sys
 import time
 import unittest
@@ -186,6 +189,61 @@ class Open(Raw):
             self.siotd.signal(15)
             self.assertEqual(device.hear(), "BYE")
             self.assertEqual(self.siotd.wait(), 0)
+
+
+@unittest.skipUnless(shutil.which("nc"), "no nc here")
+class Netcat(Raw):
+    """A device of three lines: what a person types into nc."""
+
+    def setUp(self):
+        super().setUp()
+        self.nc = subprocess.Popen(["nc", "-u", "127.0.0.1", str(self.port)],
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.addCleanup(self.nc.stdout.close)
+        self.addCleanup(self.nc.stdin.close)
+        self.addCleanup(self.nc.wait)
+        self.addCleanup(self.nc.kill)
+
+    def types(self, text):
+        self.nc.stdin.write(text.encode() + b"\n")
+        self.nc.stdin.flush()
+        time.sleep(0.3)  # what nc reads at once is one datagram
+
+    def shows(self, pattern):
+        """What it prints next; datagrams do not end with a line end."""
+        seen, end = "", time.monotonic() + 10
+        while time.monotonic() < end:
+            if select.select([self.nc.stdout], [], [], 0.1)[0]:
+                seen += os.read(self.nc.stdout.fileno(), 4096).decode()
+            found = re.fullmatch(pattern, seen)
+            if found:
+                return found
+        raise AssertionError(f"{seen!r} instead of {pattern}")
+
+    def test_a_publish_in_one_go(self):
+        client = self.mqtt_client(b"sensors/#")
+        subprocess.run(["nc", "-u", "-w1", "127.0.0.1", str(self.port)], check=True,
+                       input=b"PUB sensors/hall/temperature\n21.5")
+        self.assertEqual(client.packet()[4:], b"sensors/hall/temperature21.5")
+
+    def test_a_retained_value_comes_with_the_next_line_and_the_rest_after_the_proof(self):
+        client, other = self.mqtt_client(), self.device()
+        self.assertEqual(other.tell("PUB commands/hall/led retain id=1\non"), "ACK 1")
+        self.types("SUB commands/hall/#")
+        self.shows("OK")
+        self.types("PING")
+        number = self.shows(r"MSG commands/hall/led id=(\d+)\non").group(1)
+        self.types("PING")
+        self.shows("PONG")
+        self.publish(client, b"commands/hall/led", b"off")
+        self.types("PING")
+        self.shows(r"MSG commands/hall/led id=\d+\noff")
+        self.types(f"ACK {number}")
+        for text in ("on", "off"):
+            self.types("PING")
+            self.shows("PONG")  # so the ACK has come
+            self.publish(client, b"commands/hall/led", text.encode())
+            self.shows("MSG commands/hall/led\n" + text)
 
 
 class Trusting(Raw):
