@@ -121,7 +121,7 @@ enum verdict coap_endpoint_connect(struct coap_endpoint *e, struct coap_home *ho
         peer_name(e->peer, session_client_id(e->session));
     session_resume(e->session);
     announce(e, true, NULL);
-    peer_log(e->peer, LOG_INFO, "observes");
+    peer_log(e->peer, e->recalled ? LOG_DEBUG : LOG_INFO, "observes"); /* else a line for each */
     return VERDICT_OK;
 }
 

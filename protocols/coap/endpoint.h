@@ -37,6 +37,7 @@ struct coap_endpoint {
     bool stale;    /* some observation waits to be let go */
     bool expelled; /* the core has taken the session away */
     bool stopping; /* siotd is: what is kept of it stays */
+    bool recalled; /* it is being brought back from before a restart */
 };
 
 static inline const struct coap_options *coap_options_of(const struct coap_endpoint *e)

@@ -125,8 +125,9 @@ static void collect(void *to, struct slice name, struct slice value)
     if (!at)
         return; /* it stays noted for a start with more memory */
     memcpy(at, lens, sizeof lens);
-    memcpy(at + sizeof lens, name.at, name.len);
-    memcpy(at + sizeof lens + name.len, value.at, value.len);
+    struct writer w = writer_of(at + sizeof lens, name.len + value.len);
+    writer_bytes(&w, name);
+    writer_bytes(&w, value);
     all->len += (uint32_t)(sizeof lens + name.len + value.len);
 }
 
@@ -143,10 +144,12 @@ static bool resume(struct coap_home *home, struct loop *loop, struct slice name,
     if (!peer)
         return false;
     struct coap_endpoint *e = state;
-    e->known = true;
+    e->known = e->recalled = true;
     uint64_t probe_ms = peer_now_ms(peer) + PROBE_AFTER_MS + nth * 1000 / PROBES_PER_SECOND;
-    return slice_equal(relation.mountpoint, coap_mountpoint_of(e)) &&
-           coap_observe_again(e, home, &relation, probe_ms);
+    bool goes_on = slice_equal(relation.mountpoint, coap_mountpoint_of(e)) &&
+                   coap_observe_again(e, home, &relation, probe_ms);
+    e->recalled = false;
+    return goes_on;
 }
 
 static void resume_all(struct coap_home *home, struct loop *loop, const struct buffer *all)
@@ -167,10 +170,11 @@ static void resume_all(struct coap_home *home, struct loop *loop, const struct b
     if (count)
         log_line(LOG_INFO, "coap", "observations that go on after the restart: %zu", count);
     if (dropped)
-        log_line(LOG_WARNING, "coap",
-                 "observations that do not go on after the restart: %zu; their listener has gone or "
-                 "changed, has no room, or they are not permitted any more",
-                 dropped);
+        log_line(
+            LOG_WARNING, "coap",
+            "observations that do not go on after the restart: %zu; their listener has gone or "
+            "changed, has no room, or they are not permitted any more",
+            dropped);
 }
 
 void coap_kept_recall(struct broker *broker, struct loop *loop)

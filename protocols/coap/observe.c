@@ -6,6 +6,7 @@
  * within a sink: what is over is marked, and let go by coap_observe_tidy. */
 #include "protocols/coap/observe.h"
 
+#include "broker/topic.h"
 #include "protocols/coap/kept.h"
 #include "protocols/coap/notify.h"
 
@@ -315,6 +316,8 @@ bool coap_observe_again(struct coap_endpoint *e, struct coap_home *home,
 {
     bool fits;
     struct coap_topic *topic = configuration(e, home, relation->name, &fits);
+    const struct broker_limits *limits = broker_limits(peer_broker(e->peer));
+    fits = fits && topic_name_valid(relation->name, limits->topic_length, limits->topic_levels);
     if (!fits || relation->token.len > COAP_OBSERVE_TOKEN_MOST || find(e, relation->token))
         return false;
     struct coap_observation *o = make(e, relation->token, relation->name);
