@@ -18,15 +18,16 @@ static void put_text(struct exposition *e, const char *text)
  * like any other character. */
 static void put_escaped(struct exposition *e, struct slice text, bool in_quotes)
 {
+    size_t plain = 0; /* from where nothing has been put yet */
     for (size_t i = 0; i < text.len; i++) {
         uint8_t c = text.at[i];
-        if (c == '\n')
-            put(e, SLICE("\\n"));
-        else if (c == '\\' || (c == '"' && in_quotes))
-            put(e, slice_of((uint8_t[]){'\\', c}, 2));
-        else
-            put(e, slice_of(&text.at[i], 1));
+        if (c != '\n' && c != '\\' && (c != '"' || !in_quotes))
+            continue;
+        put(e, slice_of(text.at + plain, i - plain));
+        put(e, slice_of((uint8_t[]){'\\', c == '\n' ? 'n' : c}, 2));
+        plain = i + 1;
     }
+    put(e, slice_from(text, plain));
 }
 
 static void put_head(struct exposition *e)
