@@ -2,6 +2,7 @@
 text format, version 0.0.4, and where there are Prometheus's own tools, by them."""
 
 import os
+import pathlib
 import re
 import shutil
 import signal
@@ -235,6 +236,10 @@ class Metrics(unittest.TestCase):
                 file.write("no figures\n")
             with Siotd(config(self.port, rest=f"metrics_file: {path}")) as again:
                 again.await_log("ready")
+                deadline = time.monotonic() + WAIT_S
+                while "no figures" in pathlib.Path(path).read_text(encoding="utf-8"):
+                    self.assertLess(time.monotonic(), deadline)  # the file is written behind ready
+                    time.sleep(0.02)
                 self.read(siotd, lambda v: v["siotd_uptime_seconds", ()] < 1)
 
     @unittest.skipUnless(shutil.which("promtool"), "promtool is not installed (package prometheus)")
