@@ -236,14 +236,13 @@ static bool put_queued(struct durable *d, const struct outgoing *o, uint64_t mes
 {
     struct record_queued record = record_of_outgoing(o);
     struct buffer filter = {0};
+    struct writer w;
+    bool good = !o->share || router_filter(o->share->entry.node, &filter);
     if (o->share) {
         record.group = share_name(o->share);
-        if (!router_filter(o->share->entry.node, &filter))
-            record.group = SLICE_EMPTY; /* it stays with this session */
         record.filter = buffer_slice(&filter);
     }
-    struct writer w;
-    bool good = batch_body_begin(d, record_queued_room(&record), &w);
+    good = good && batch_body_begin(d, record_queued_room(&record), &w);
     if (good) {
         record_queued_encode(&record, &w);
         struct row_change *change = batch_append(d, ROW_QUEUED);

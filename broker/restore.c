@@ -363,7 +363,7 @@ static bool restore_retained(struct broker *broker, const struct restoring *r,
 static bool restore_named(const struct restoring *r, const struct kept *kept)
 {
     struct counted *counted = message_numbered(r, kept->message);
-    if (!counted || counted->rows < 2 || kept->number < 2 || kept->number > UINT32_MAX)
+    if (!counted || counted->rows == 0 || kept->number < 2 || kept->number > UINT32_MAX)
         return false;
     counted->named = (uint32_t)kept->number;
     return true;
@@ -457,7 +457,7 @@ void restoring_free(struct broker *broker)
 static void number_message(struct broker *broker, const struct counted *counted)
 {
     struct stored_message *stored = counted->used ? counted->message->kept : NULL;
-    if (!stored && (counted->rows < 2 || counted->rows == counted->named))
+    if (!stored && (counted->rows > 1 ? counted->rows : 0) == counted->named)
         return;
     if (!stored)
         stored = stored_new(&broker->durable, counted->number, counted->rows, 0, NULL);

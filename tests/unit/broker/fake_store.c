@@ -86,6 +86,12 @@ void fake_store_forget(struct fake_store *store)
     store->commits = 0;
 }
 
+static void own(const struct fake_store *store, bool begins)
+{
+    if (store->own)
+        store->own(begins);
+}
+
 /* ---- committing ---- */
 
 static void remove_row(struct fake_store *store, struct slice id)
@@ -153,8 +159,10 @@ void fake_store_write(struct fake_store *store, struct broker *broker, enum comm
     const struct batch *batch = store->under_way;
     assert(batch);
     store->under_way = NULL;
+    own(store, true);
     for (size_t i = 0; outcome == COMMIT_DONE && i < batch->count; i++)
         apply(store, batch, &batch->changes[i]);
+    own(store, false);
     broker_committed(broker, outcome);
 }
 
@@ -219,6 +227,7 @@ bool fake_store_answer(struct fake_store *store, struct world *world)
         return false;
     struct fake_fetch asked = store->fetches[0];
     memmove(store->fetches, store->fetches + 1, --store->fetch_count * sizeof asked);
+    own(store, true);
     struct fake_row **rows = sorted(store);
     struct fetched *found = calloc(asked.most + 1, sizeof *found);
     size_t count = 0;
@@ -234,6 +243,7 @@ bool fake_store_answer(struct fake_store *store, struct world *world)
         found[count++] = (struct fetched){kept.number, kept.message, named ? named->number : 0,
                                           kept.body,   of.body,      of.payload};
     }
+    own(store, false);
     broker_fetched(world->broker, asked.session, found, count);
     free(found);
     free(rows);

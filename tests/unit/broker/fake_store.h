@@ -26,7 +26,7 @@ struct fake_store {
     size_t fetch_count;
     size_t commits;           /* batches handed over */
     size_t counts[ROW_KINDS]; /* rows written, by kind, since the last fake_store_forget */
-    bool at_once;             /* commits within the call of fake_store_turn */
+    void (*own)(bool begins); /* or NULL: it is about to do something for itself, or has done it */
     size_t rejected;          /* rows that the core did not take back */
     size_t held_bytes;        /* of payloads of the fetches last answered */
 };

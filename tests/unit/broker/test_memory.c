@@ -1,6 +1,7 @@
 /* The core when there is no memory: one long scene in which everything happens, played again and
  * again, each time with another allocation failing. Nothing may crash, leak, half happen or be
  * counted twice. */
+#include "failing_memory.h"
 #include "fake_client.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,67 +9,6 @@
 #include <stdlib.h>
 
 #include <cmocka.h>
-
-/* ---- an allocator that fails when told to ---- */
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *at, size_t size);
-void __real_free(void *at);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *at, size_t size);
-void __wrap_free(void *at);
-char *__wrap_strdup(const char *text); /* whose malloc is inside the C library */
-
-static struct {
-    long until;    /* calls until it fails; counts down through 0 */
-    long failures; /* how many calls fail in a row */
-    bool on;
-    long live; /* blocks handed out and not given back */
-} allocator;
-
-static bool fails(void)
-{
-    if (!allocator.on)
-        return false;
-    long left = allocator.until--;
-    return left <= 0 && left > -allocator.failures;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    void *at = fails() ? NULL : __real_malloc(size);
-    allocator.live += at != NULL;
-    return at;
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    void *at = fails() ? NULL : __real_calloc(count, size);
-    allocator.live += at != NULL;
-    return at;
-}
-
-void *__wrap_realloc(void *at, size_t size)
-{
-    void *moved = fails() ? NULL : __real_realloc(at, size);
-    allocator.live += !at && moved;
-    return moved;
-}
-
-void __wrap_free(void *at)
-{
-    allocator.live -= at != NULL;
-    __real_free(at);
-}
-
-char *__wrap_strdup(const char *text)
-{
-    size_t size = strlen(text) + 1;
-    char *copy = __wrap_malloc(size);
-    return copy ? memcpy(copy, text, size) : NULL;
-}
 
 /* ---- the scene ---- */
 
