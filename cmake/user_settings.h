@@ -116,6 +116,7 @@
 #define WOLFSSL_SP_ASM
 #define WOLFSSL_AESNI
 #define USE_INTEL_SPEEDUP
+#define SIOTD_CLEAN_VECTORS /* see build-wolfssl: the processor's SHA instructions may be used */
 #define WOLFSSL_USE_ALIGN
 #endif
 

@@ -227,8 +227,9 @@ static void copy_numbers(struct tls_settings *to, const struct tls_settings *fro
 
 /* wolfSSL's P-256 leaves the upper halves of the vector registers in use, and its SHA-256 for
  * processors with SHA instructions is of the older encoding, which crawls then: five times the
- * CPU for a P-256 handshake. The AVX2 form of SHA-256 does not mind, and puts them in order. */
-#ifdef CPUID_SHA
+ * CPU for a P-256 handshake. The AVX2 form of SHA-256 does not mind, and puts them in order. Our
+ * own build of wolfSSL (cmake/build-wolfssl) leaves nothing in use. */
+#if defined(CPUID_SHA) && !defined(SIOTD_CLEAN_VECTORS)
 static void avoid_slow_sha256(void)
 {
     (void)cpuid_get_flags(); /* so that there are some to clear */
