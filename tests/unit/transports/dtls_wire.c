@@ -360,28 +360,6 @@ size_t wire_held(struct slice **datagrams)
     return held_count;
 }
 
-static char psk_identity[160];
-static uint8_t psk_key[64];
-static unsigned psk_len;
-
-static unsigned give_key(WOLFSSL *ssl, const char *hint, char *identity, unsigned identity_size,
-                         unsigned char *key, unsigned key_size)
-{
-    (void)ssl;
-    (void)hint;
-    assert_true(key_size >= psk_len);
-    snprintf(identity, identity_size, "%s", psk_identity);
-    memcpy(key, psk_key, psk_len);
-    return psk_len;
-}
-
-static unsigned give_key_13(WOLFSSL *ssl, const char *hint, char *identity, unsigned identity_size,
-                            unsigned char *key, unsigned key_size, const char **suite)
-{
-    *suite = "TLS13-AES128-GCM-SHA256";
-    return give_key(ssl, hint, identity, identity_size, key, key_size);
-}
-
 struct guest *guest_new(int version, struct endpoint at)
 {
     struct guest *guest = calloc(1, sizeof(*guest));
@@ -423,23 +401,12 @@ void guest_free(struct guest *guest)
 
 void guest_key(struct guest *guest, const char *identity, const void *key, unsigned len)
 {
-    snprintf(psk_identity, sizeof(psk_identity), "%s", identity);
-    memcpy(psk_key, key, len);
-    psk_len = len;
-    wolfSSL_set_psk_client_callback(guest->ssl, give_key);
-    wolfSSL_set_psk_client_tls13_callback(guest->ssl, give_key_13);
-    wolfSSL_set_cipher_list(guest->ssl, "TLS13-AES128-GCM-SHA256:ECDHE-PSK-AES128-GCM-SHA256");
+    pki_offer_key(guest->ssl, identity, key, len);
 }
 
 void guest_certificate(struct guest *guest, const char *name)
 {
-    char file[80];
-    snprintf(file, sizeof(file), "%s.pem", name);
-    assert_int_equal(wolfSSL_use_certificate_file(guest->ssl, pki_path(file), WOLFSSL_FILETYPE_PEM),
-                     WOLFSSL_SUCCESS);
-    snprintf(file, sizeof(file), "%s.key", name);
-    assert_int_equal(wolfSSL_use_PrivateKey_file(guest->ssl, pki_path(file), WOLFSSL_FILETYPE_PEM),
-                     WOLFSSL_SUCCESS);
+    pki_show_certificate(guest->ssl, name);
 }
 
 void guest_number(struct guest *guest, unsigned len)

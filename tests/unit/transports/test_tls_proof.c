@@ -35,8 +35,7 @@ static void a_certificate_proves_a_name(void **unused)
         struct tls_guest client;
         tls_client_open(&client, versions[i]);
         tls_client_certificate(&client, "client");
-        assert_true(tls_client_shake(&client));
-        tls_client_echo(&client, 10);
+        tls_client_enter(&client);
         assert_true(proves("sensor-7"));
         tls_client_close(&client);
     }
@@ -53,8 +52,7 @@ static void whoever_has_shown_a_certificate_shows_it_each_time(void **unused)
         struct tls_guest client;
         tls_client_open(&client, versions[i]);
         tls_client_certificate(&client, "client");
-        assert_true(tls_client_shake(&client));
-        tls_client_echo(&client, 10);
+        tls_client_enter(&client);
         WOLFSSL_SESSION *session = wolfSSL_get1_session(client.ssl);
         tls_client_close(&client);
         tls_client_open(&client, versions[i]);
@@ -110,8 +108,7 @@ static void a_key_proves_an_identity(void **unused)
         struct tls_guest client;
         tls_client_open(&client, versions[i]);
         tls_client_key(&client, "sensor-1", pki_psk, sizeof(pki_psk));
-        assert_true(tls_client_shake(&client));
-        tls_client_echo(&client, 10);
+        tls_client_enter(&client);
         assert_true(proves("sensor-1"));
         tls_client_close(&client);
     }
@@ -189,8 +186,7 @@ static void a_name_without_its_key_is_nobody(void **unused)
         struct tls_guest client;
         tls_stage_open(server_with_both);
         open_claimant(&client, others[i]);
-        assert_true(tls_client_shake(&client));
-        tls_client_echo(&client, 10);
+        tls_client_enter(&client);
         assert_null(peer_identity(stage.peers[0]));
         assert_int_equal(tls_stage_counts().by_key, 0);
         tls_client_close(&client);
@@ -221,8 +217,7 @@ static void a_certificate_beats_a_name(void **unused)
     tls_stage_open(server_that_wants_either);
     open_claimant(&client, others[0]);
     tls_client_certificate(&client, "client");
-    assert_true(tls_client_shake(&client));
-    tls_client_echo(&client, 10);
+    tls_client_enter(&client);
     const struct identity *identity = peer_identity(stage.peers[0]);
     assert_non_null(identity);
     assert_false(slice_equal(identity_name(identity), SLICE("sensor-1")));

@@ -5,10 +5,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 
-static char psk_identity[160];
-static unsigned char psk_key[64];
-static unsigned psk_len;
-
 void tls_stage_open(void (*change)(struct listener_settings *settings))
 {
     stage_open(stack_find("tls"), change);
@@ -51,42 +47,12 @@ void tls_client_open(struct tls_guest *client, int version)
 
 void tls_client_certificate(struct tls_guest *client, const char *name)
 {
-    char file[80];
-    snprintf(file, sizeof(file), "%s.pem", name);
-    assert_int_equal(
-        wolfSSL_use_certificate_file(client->ssl, pki_path(file), WOLFSSL_FILETYPE_PEM),
-        WOLFSSL_SUCCESS);
-    snprintf(file, sizeof(file), "%s.key", name);
-    assert_int_equal(wolfSSL_use_PrivateKey_file(client->ssl, pki_path(file), WOLFSSL_FILETYPE_PEM),
-                     WOLFSSL_SUCCESS);
-}
-
-static unsigned give_key(WOLFSSL *ssl, const char *hint, char *identity, unsigned identity_size,
-                         unsigned char *key, unsigned key_size)
-{
-    (void)ssl;
-    (void)hint;
-    assert_true(key_size >= psk_len);
-    snprintf(identity, identity_size, "%s", psk_identity);
-    memcpy(key, psk_key, psk_len);
-    return psk_len;
-}
-
-static unsigned give_key_13(WOLFSSL *ssl, const char *hint, char *identity, unsigned identity_size,
-                            unsigned char *key, unsigned key_size, const char **suite)
-{
-    *suite = "TLS13-AES128-GCM-SHA256";
-    return give_key(ssl, hint, identity, identity_size, key, key_size);
+    pki_show_certificate(client->ssl, name);
 }
 
 void tls_client_key(struct tls_guest *client, const char *identity, const void *key, unsigned len)
 {
-    snprintf(psk_identity, sizeof(psk_identity), "%s", identity);
-    memcpy(psk_key, key, len);
-    psk_len = len;
-    wolfSSL_set_psk_client_callback(client->ssl, give_key);
-    wolfSSL_set_psk_client_tls13_callback(client->ssl, give_key_13);
-    wolfSSL_set_cipher_list(client->ssl, "TLS13-AES128-GCM-SHA256:ECDHE-PSK-AES128-GCM-SHA256");
+    pki_offer_key(client->ssl, identity, key, len);
 }
 
 static void note_alert(struct tls_guest *client)
@@ -149,6 +115,12 @@ void tls_client_echo(struct tls_guest *client, uint32_t len)
     assert_memory_equal(got, frame, size);
     free(frame);
     free(got);
+}
+
+void tls_client_enter(struct tls_guest *client)
+{
+    assert_true(tls_client_shake(client));
+    tls_client_echo(client, 10);
 }
 
 void tls_client_await_end(struct tls_guest *client)

@@ -34,6 +34,8 @@ void tls_client_key(struct tls_guest *client, const char *identity, const void *
 bool tls_client_shake(struct tls_guest *client);
 /* A frame that asks for an echo, and the echo. */
 void tls_client_echo(struct tls_guest *client, uint32_t len);
+/* Shakes hands, which has to go well, and asks for an echo: now the server is through, too. */
+void tls_client_enter(struct tls_guest *client);
 /* Reads until the other end has closed. */
 void tls_client_await_end(struct tls_guest *client);
 void tls_client_close(struct tls_guest *client);

@@ -2,7 +2,6 @@
 #include "tls_pki.h"
 
 #include "transports/listener_settings.h"
-#include "transports/tls_wolfssl.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -183,4 +182,49 @@ void pki_server(struct listener_settings *settings)
                                           .ticket_lifetime = 3600000,
                                           .mtu = 1232,
                                           .connection_id = true};
+}
+
+/* ---- what clients show ---- */
+
+void pki_show_certificate(WOLFSSL *ssl, const char *name)
+{
+    char file[80];
+    snprintf(file, sizeof(file), "%s.pem", name);
+    assert_int_equal(wolfSSL_use_certificate_file(ssl, pki_path(file), WOLFSSL_FILETYPE_PEM),
+                     WOLFSSL_SUCCESS);
+    snprintf(file, sizeof(file), "%s.key", name);
+    assert_int_equal(wolfSSL_use_PrivateKey_file(ssl, pki_path(file), WOLFSSL_FILETYPE_PEM),
+                     WOLFSSL_SUCCESS);
+}
+
+static char psk_identity[160];
+static unsigned char psk_key[64];
+static unsigned psk_len;
+
+static unsigned give_key(WOLFSSL *ssl, const char *hint, char *identity, unsigned identity_size,
+                         unsigned char *key, unsigned key_size)
+{
+    (void)ssl;
+    (void)hint;
+    assert_true(key_size >= psk_len);
+    snprintf(identity, identity_size, "%s", psk_identity);
+    memcpy(key, psk_key, psk_len);
+    return psk_len;
+}
+
+static unsigned give_key_13(WOLFSSL *ssl, const char *hint, char *identity, unsigned identity_size,
+                            unsigned char *key, unsigned key_size, const char **suite)
+{
+    *suite = "TLS13-AES128-GCM-SHA256";
+    return give_key(ssl, hint, identity, identity_size, key, key_size);
+}
+
+void pki_offer_key(WOLFSSL *ssl, const char *identity, const void *key, unsigned len)
+{
+    snprintf(psk_identity, sizeof(psk_identity), "%s", identity);
+    memcpy(psk_key, key, len);
+    psk_len = len;
+    wolfSSL_set_psk_client_callback(ssl, give_key);
+    wolfSSL_set_psk_client_tls13_callback(ssl, give_key_13);
+    wolfSSL_set_cipher_list(ssl, "TLS13-AES128-GCM-SHA256:ECDHE-PSK-AES128-GCM-SHA256");
 }

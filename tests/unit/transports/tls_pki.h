@@ -2,6 +2,8 @@
 #ifndef SIOTD_TESTS_UNIT_TRANSPORTS_TLS_PKI_H
 #define SIOTD_TESTS_UNIT_TRANSPORTS_TLS_PKI_H
 
+#include "transports/tls_wolfssl.h"
+
 struct listener_settings;
 
 /* Makes ca, other-ca, server, client, expired, foreign (by other-ca), for-servers, nameless: .pem
@@ -15,6 +17,12 @@ int pki_teardown(void **unused);
 
 /* A listener with the server's certificate and nothing particular. */
 void pki_server(struct listener_settings *settings);
+
+/* A client shows that certificate. */
+void pki_show_certificate(WOLFSSL *ssl, const char *name);
+/* A client's half of a pre-shared key, and suites for it; the last one that was offered is
+ * everybody's. */
+void pki_offer_key(WOLFSSL *ssl, const char *identity, const void *key, unsigned len);
 
 /* The path of a file in the folder; one of a few static buffers. */
 char *pki_path(const char *name);
