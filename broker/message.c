@@ -41,6 +41,13 @@ struct message *message_hold(struct message *m)
     return m->held;
 }
 
+bool message_provide(struct message *m)
+{
+    if (!m->refs && !m->held)
+        m->held = copy(m);
+    return m->refs || m->held;
+}
+
 void message_unref(struct message *m)
 {
     if (!m || --m->refs > 0)

@@ -68,6 +68,10 @@ static inline size_t message_size(const struct message *m)
  * NULL when out of memory. The caller gives the reference back with message_unref. */
 struct message *message_hold(struct message *m);
 
+/* Sees to it that message_hold finds memory from now on, until message_end. False: there is none.
+ */
+bool message_provide(struct message *m);
+
 /* Gives back one reference; frees with the last. NULL is allowed. */
 void message_unref(struct message *m);
 

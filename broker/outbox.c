@@ -55,9 +55,7 @@ bool outbox_provide(struct broker *broker, struct message *m, size_t copies)
         list_append(&broker->free_outgoing, &o->link);
         broker->free_outgoing_count++;
     }
-    struct message *held = message_hold(m);
-    message_unref(held); /* a borrowed one keeps its copy until message_end */
-    return held != NULL;
+    return message_provide(m);
 }
 
 /* All identifiers of a delivery; without memory the first one, which is better than no message. */
@@ -371,7 +369,7 @@ static bool pump_sealed(struct session *session)
 }
 
 /* Sends from the front. Returns false when the sink is full or the window closed. */
-static bool pump_list(struct session *session, struct list *from, bool queued)
+static bool pump_waiting(struct session *session, struct list *from, bool queued)
 {
     struct outbox *box = session->outbox;
     struct list *link;
@@ -386,6 +384,12 @@ static bool pump_list(struct session *session, struct list *from, bool queued)
         settle(session, o, outcome);
     }
     return true;
+}
+
+/* Mostly there is nothing. */
+static inline bool pump_list(struct session *session, struct list *from, bool queued)
+{
+    return list_empty(from) || pump_waiting(session, from, queued);
 }
 
 /* What was sent on an earlier connection goes first, in its order [MQTT-4.6.0-1]; QoS 0 does not
