@@ -86,8 +86,8 @@ static inline void durable_begin(struct durable *durable)
     durable->asked_at = durable->records;
 }
 
-/* Whether there is no room: what needs a row of its own is to be refused. And whether nothing at all
- * can be written: what must be on disk before it is acknowledged will not be for some time. */
+/* Whether there is no room: what needs a row of its own is to be refused. And whether nothing at
+ * all can be written: what must be on disk before it is acknowledged will not be for some time. */
 bool durable_is_full(const struct broker *broker);
 bool durable_is_stuck(const struct broker *broker);
 
