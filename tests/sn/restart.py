@@ -2,9 +2,11 @@
 topic ids, its will, the messages that were acknowledged to their publisher, and knows who sleeps."""
 
 import os
+import random
 import struct
 import sys
 import tempfile
+import threading
 import time
 import unittest
 
@@ -89,6 +91,50 @@ class Restart(unittest.TestCase):
             self.assertEqual(sleeper.publish(up, b"x", qos=1), 0)
             self.assertEqual(sleeper.register("up/of/the/sleeper"), up)
             self.assertEqual(sleeper.register("another"), max(up, down) + 1)
+
+    def publish_until_killed(self, siotd, after_s):
+        """Publishes at QoS 1 until siotd, killed meanwhile, answers no more. What was acknowledged,
+        and what may have been."""
+        sender, done, tried = self.device("sender"), [], []
+        topic_id = sender.register("down")
+        killer = threading.Timer(after_s, siotd.process.kill)
+        killer.start()
+        while True:
+            tried.append(os.urandom(8))
+            sender.say("PUBLISH", struct.pack(">BHH", 1 << 5, topic_id, len(tried)) + tried[-1])
+            try:
+                answer = sender.hear(0.5)
+            except ConnectionRefusedError:
+                answer = None
+            if not answer:
+                break
+            done.append(tried[-1])
+        killer.join()
+        self.kill(siotd)
+        return done, tried
+
+    def test_a_sleeper_gets_all_that_was_acknowledged_whenever_siotd_is_killed(self):
+        acknowledged = 0
+        with process.Siotd(self.text) as siotd:
+            sleeper = self.device("sleeper", 0)
+            sleeper.subscribe("down", 1)
+            sleeper.sleep(600)
+            done, tried = self.publish_until_killed(siotd, 0.05)
+        for _ in range(8):
+            with process.Siotd(self.text) as siotd:
+                got = []
+                sleeper.say("PINGREQ", b"sleeper")
+                message = sleeper.hear()
+                while message["type"] == "PUBLISH":
+                    got.append(message["text"])
+                    sleeper.puback(message)
+                    message = sleeper.hear()
+                self.assertEqual(message["type"], "PINGRESP")
+                self.assertEqual([one for one in got if one in done], done)
+                self.assertLessEqual(set(got), set(tried))
+                acknowledged += len(done)
+                done, tried = self.publish_until_killed(siotd, random.uniform(0.005, 0.1))
+        self.assertGreater(acknowledged, 0)
 
     def test_a_sleeper_outlives_a_stop_in_good_order_too(self):
         with process.Siotd(self.text):
