@@ -241,6 +241,7 @@ static enum sink_answer hand_over(struct session *session, const struct delivery
     session->stalled = answer == SINK_FULL;
     if (answer == SINK_TAKEN) {
         stats->publish_sent++;
+        stats->publish_sent_at[d->qos]++;
         stats->publish_bytes_sent += d->message->payload_len;
     } else if (answer == SINK_TOO_LARGE) {
         stats->dropped[DROP_TOO_LARGE]++; /* as if it had been sent [MQTT-3.1.2-25] */

@@ -124,6 +124,7 @@ enum verdict publish_route(struct broker *broker, const struct origin *origin, s
 static enum verdict publish_for(struct broker *broker, struct origin *origin, struct message *m)
 {
     broker->stats.publish_received++;
+    broker->stats.publish_received_at[m->qos]++;
     broker->stats.publish_bytes_received += m->payload_len;
     /* What stays must know whose it is. */
     enum verdict verdict =

@@ -20,12 +20,15 @@ enum drop_reason {
 /* The reason as metrics and log lines spell it. */
 const char *drop_reason_name(enum drop_reason reason);
 
+enum { STATS_QOS = 3 };
+
 struct stats {
     uint64_t bytes_received, bytes_sent;       /* on the wire, counted by transports */
     uint64_t messages_received, messages_sent; /* protocol packets of any kind */
     uint64_t publish_received, publish_sent;
-    uint64_t publish_bytes_received, publish_bytes_sent; /* payload */
-    uint64_t publish_refused;                            /* not accepted from a publisher */
+    uint64_t publish_received_at[STATS_QOS], publish_sent_at[STATS_QOS]; /* the same by QoS */
+    uint64_t publish_bytes_received, publish_bytes_sent;                 /* payload */
+    uint64_t publish_refused; /* not accepted from a publisher */
     uint64_t dropped[DROP_REASONS];
     uint64_t publish_coalesced; /* states that a newer one replaced before they were said (CoAP) */
     uint64_t connections_accepted; /* sockets */

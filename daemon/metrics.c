@@ -1,7 +1,7 @@
 /* metrics: see metrics.h. Beside the way of a message.
  *
  * Names begin with siotd_, counters end in _total, times are seconds and sizes bytes. Labels are
- * listener, protocol and transport, and the reason why something did not happen; never one per
+ * listener, protocol, transport and qos, and the reason why something did not happen; never one per
  * client, which would be without bound. Rates are not here: they are for whoever reads this. */
 #include "daemon/metrics.h"
 
@@ -63,9 +63,6 @@ static const struct member core_members[] = {
      OF(messages_received)},
     {{"siotd_packets_sent_total", COUNTER, "Packets of any kind sent to clients."},
      OF(messages_sent)},
-    {{"siotd_publish_received_total", COUNTER, "Messages that clients have published."},
-     OF(publish_received)},
-    {{"siotd_publish_sent_total", COUNTER, "Messages sent to subscribers."}, OF(publish_sent)},
     {{"siotd_publish_coalesced_total", COUNTER,
       "States that a newer one replaced before an observer could be told."},
      OF(publish_coalesced)},
@@ -102,6 +99,27 @@ static const struct member durable_members[] = {
      OF(store_cancelled)},
 };
 #undef OF
+
+static void say_by_qos(struct exposition *e, const struct exposition_family *family,
+                       const uint64_t counts[STATS_QOS])
+{
+    exposition_begin(e, family);
+    for (int qos = 0; qos < STATS_QOS; qos++) {
+        const uint8_t digit = (uint8_t)('0' + qos);
+        const struct exposition_label label = {"qos", slice_of(&digit, 1)};
+        exposition_sample(e, &label, 1, counts[qos]);
+    }
+}
+
+static void say_messages(struct exposition *e, const struct stats *stats)
+{
+    static const struct exposition_family received = {"siotd_publish_received_total", COUNTER,
+                                                      "Messages that clients have published."};
+    static const struct exposition_family sent = {"siotd_publish_sent_total", COUNTER,
+                                                  "Messages sent to subscribers."};
+    say_by_qos(e, &received, stats->publish_received_at);
+    say_by_qos(e, &sent, stats->publish_sent_at);
+}
 
 static void say_drops(struct exposition *e, const struct stats *stats)
 {
@@ -323,6 +341,7 @@ bool metrics_render(const struct daemon *daemon, struct buffer *text)
     const struct stats *stats = broker_stats(daemon->broker);
     say_process(&e, daemon);
     say_members(&e, core_members, COUNT(core_members), stats);
+    say_messages(&e, stats);
     say_drops(&e, stats);
     say_store(&e, daemon->durability.store, stats);
     say_listeners(&e, daemon);

@@ -18,7 +18,8 @@ GUIDE = os.path.join(os.path.dirname(os.path.realpath(__file__)), "../../docs/me
 METRIC = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
 LABEL = r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\\\|\\"|\\n)*)"'
 SAMPLE = re.compile(rf"({METRIC})(?:\{{({LABEL}(?:,{LABEL})*)\}})? (-?[0-9]+(?:\.[0-9]+)?)")
-LABELS = {"listener", "protocol", "transport", "reason", "version"}
+LABELS = {"listener", "protocol", "transport", "qos", "reason", "version"}
+QOS_0 = (("qos", "0"),)
 
 
 def parse(text):
@@ -100,7 +101,7 @@ class Metrics(unittest.TestCase):
                 client.connack()
                 other.connack(client_id=b"d")
                 client.send(publish(b"nobody/hears", b"1234") + publish(b"kept", b"56", retain=True))
-                values = self.read(siotd, lambda v: v["siotd_publish_received_total", ()] == 2)
+                values = self.read(siotd, lambda v: v["siotd_publish_received_total", QOS_0] == 2)
                 self.assertEqual(values["siotd_clients_connected", ()], 2)
                 self.assertEqual(values["siotd_listener_connections", mqtt], 2)
                 self.assertEqual(values["siotd_listener_accepted_total", mqtt], 2)
@@ -129,6 +130,10 @@ class Metrics(unittest.TestCase):
                 full = ("siotd_publish_dropped_total", (("reason", "queue_full"),))
                 values = self.read(siotd, lambda v: v[full] == 3)
                 self.assertEqual(values["siotd_queued_messages", ()], 1)
+                self.assertEqual([values["siotd_publish_received_total", (("qos", qos),)]
+                                  for qos in "012"], [0, 4, 0])
+                self.assertEqual([values["siotd_publish_sent_total", (("qos", qos),)]
+                                  for qos in "012"], [0, 0, 0])
                 self.assertEqual(values["siotd_sessions", ()], 2)
                 reasons = [dict(labels)["reason"] for name, labels in values
                            if name == "siotd_publish_dropped_total"]
@@ -161,7 +166,7 @@ class Metrics(unittest.TestCase):
                 for _ in range(3):
                     device.sendto(b"PUB a/topic\n21.5", ("127.0.0.1", ports[1]))
                 values = self.read(siotd, lambda v: v["siotd_datagrams_received_total", one] == 3)
-            self.assertEqual(values["siotd_publish_received_total", ()], 3)
+            self.assertEqual(values["siotd_publish_received_total", QOS_0], 3)
             missed = tuple(sorted(one + (("reason", "missed"),)))
             self.assertEqual(values["siotd_datagrams_dropped_total", missed], 0)
             received = {dict(labels)["listener"]: value for (name, labels), value in values.items()

@@ -3,7 +3,6 @@
 
 #include "tls_pki.h"
 #include <fcntl.h>
-#include <stdio.h>
 
 void tls_stage_open(void (*change)(struct listener_settings *settings))
 {
