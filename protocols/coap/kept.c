@@ -1,8 +1,8 @@
 /* kept: see kept.h.
  *
  * Invariants: a note is there for each observation whose `kept` is set, and for none that has ended
- * while siotd ran; no Observe number above home->numbers is said to one that is kept, and that
- * limit is noted before it is reached. */
+ * while siotd ran; no Observe number above home->number_limit is said to one that is kept, and
+ * that limit is noted before it is reached. */
 #include "protocols/coap/kept.h"
 
 #include "base/buffer.h"
