@@ -212,6 +212,7 @@ static bool repeat(struct dtls_home *home, struct dtls *dtls)
 {
     home->busy = dtls;
     dtls_home_begin(home, dtls->ssl, SLICE_EMPTY);
+    home->repeating = true;
     bool good = wolfSSL_dtls_got_timeout(dtls->ssl) == WOLFSSL_SUCCESS;
     dtls_home_end(home);
     return good;
@@ -265,7 +266,8 @@ static int accept_step(struct peer *peer, struct dtls *dtls, struct slice record
     home->common.tickets.now_ms = now_ms;
     home->busy = dtls;
     dtls_home_begin(home, dtls->ssl, record);
-    home->step = tls_inside_step(dtls->ssl);
+    if (shake->again_ms) /* else nothing has been said that could be repeated */
+        home->step = tls_inside_step(dtls->ssl);
     home->muted = shake->repeated_ms && now_ms - shake->repeated_ms < REPETITION_MS;
     int ret = wolfSSL_accept(dtls->ssl);
     if (home->emitted && tls_inside_step(dtls->ssl) == home->step)

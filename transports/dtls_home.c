@@ -5,6 +5,7 @@
 #include "transports/credentials.h"
 #include "transports/tls_inside.h"
 #include "transports/tls_keylog.h"
+#include <limits.h>
 #include <stdlib.h>
 
 enum { HANDSHAKE = 22 };
@@ -37,6 +38,30 @@ static void emit(struct dtls *dtls, struct slice wire)
         datagram_emit(dtls->peer, wire);
 }
 
+static void emit_gathered(struct dtls_home *home)
+{
+    if (home->gathered_len > 0)
+        emit(home->busy, slice_of(home->gathered, home->gathered_len));
+    home->gathered_len = 0;
+}
+
+/* Records of one flight go into one datagram, as many as the MTU allows (RFC 6347 section 4.1.1,
+ * RFC 9147 section 4.3): it is the datagrams that cost, here and at the other end. What is repeated
+ * goes alone: some clients throw a datagram away whose first record they have had. */
+static void gather(struct dtls_home *home, struct slice record)
+{
+    size_t mtu = mtu_of(home), most = mtu < sizeof(home->gathered) ? mtu : sizeof(home->gathered);
+    bool again = home->repeating || tls_inside_step(home->busy->ssl) == home->step;
+    if (again || home->gathered_len + record.len > most)
+        emit_gathered(home);
+    if (again || record.len > most) {
+        emit(home->busy, record);
+        return;
+    }
+    memcpy(home->gathered + home->gathered_len, record.at, record.len);
+    home->gathered_len += record.len;
+}
+
 int dtls_home_write(WOLFSSL *ssl, char *bytes, int size, void *owner)
 {
     struct dtls_home *home = owner;
@@ -45,7 +70,7 @@ int dtls_home_write(WOLFSSL *ssl, char *bytes, int size, void *owner)
         return size;
     home->emitted = true;
     if (home->busy)
-        emit(home->busy, wire);
+        gather(home, wire);
     else if (home->answer)
         writer_bytes(home->answer, wire);
     return size; /* a datagram that is lost is lost */
@@ -60,6 +85,8 @@ void dtls_home_begin(struct dtls_home *home, WOLFSSL *ssl, struct slice wire)
     home->wire = wire;
     home->emitted = false;
     home->muted = false;
+    home->repeating = false;
+    home->step = UINT_MAX; /* none */
     if (wire.len > mtu_of(home))
         wolfSSL_dtls_set_mtu(ssl, (uint16_t)(wire.len < LONGEST ? wire.len : LONGEST));
 }
@@ -78,6 +105,7 @@ void dtls_home_widen(struct dtls_home *home, WOLFSSL *ssl)
 
 void dtls_home_end(struct dtls_home *home)
 {
+    emit_gathered(home);
     if (home->wire.len > mtu_of(home))
         wolfSSL_dtls_set_mtu(home->reader, mtu_of(home));
     home->wire = SLICE_EMPTY;

@@ -1,7 +1,8 @@
 /* dtls_home: what the peers of a DTLS listener share, and where wolfSSL meets datagrams.
  *
  * wolfSSL is never given more than one record at a time, and what it emits goes to whoever it is
- * busy with: dtls_home_begin and dtls_home_end stand around every call that may read or write. */
+ * busy with: dtls_home_begin and dtls_home_end stand around every call that may read or write. What
+ * is emitted between them leaves in as few datagrams as the MTU allows. */
 #ifndef SIOTD_TRANSPORTS_DTLS_HOME_H
 #define SIOTD_TRANSPORTS_DTLS_HOME_H
 
@@ -57,10 +58,13 @@ struct dtls_home {
     WOLFSSL *reader;
     struct dtls *busy;     /* NULL: a greeter, and what it says goes to `answer` */
     struct writer *answer; /* NULL: nowhere */
-    struct slice wire;     /* the record to be read; empty: none */
+    size_t gathered_len;   /* bytes of `gathered` that are to leave at the end; 0 unless busy */
+    uint8_t gathered[1500];
+    struct slice wire; /* the record to be read; empty: none */
     bool emitted;
-    unsigned step; /* of the handshake when it began */
-    bool muted;    /* nothing is repeated now */
+    unsigned step;  /* of the handshake when it began; what is emitted in it is repeated */
+    bool muted;     /* nothing is repeated now */
+    bool repeating; /* all that is emitted is repeated */
 
     const struct peer *receiving; /* whose datagram `rest` is what is left of */
     struct slice rest;

@@ -512,6 +512,70 @@ static void keys_are_renewed(void **unused)
     wire_close();
 }
 
+/* ---- datagrams ---- */
+
+/* What the listener has sent: datagrams, records, and the most records in one of them. */
+static struct {
+    unsigned datagrams, records, most;
+    bool deaf; /* all but cookies is lost */
+} flights;
+
+static bool count_records(bool to_server, struct slice datagram)
+{
+    struct slice rest = datagram, record;
+    unsigned records = 0;
+    if (to_server)
+        return true;
+    while (dtls_record_take(&rest, &record))
+        records++;
+    assert_int_equal(rest.len, 0);
+    flights.datagrams++;
+    flights.records += records;
+    if (records > flights.most)
+        flights.most = records;
+    return !flights.deaf || dtls_record_asks_cookie(datagram);
+}
+
+static void a_flight_leaves_in_one_datagram(void **unused)
+{
+    (void)unused;
+    for (int i = 0; i < 2; i++) {
+        wire_open(NULL);
+        memset(&flights, 0, sizeof(flights));
+        wire.judge = count_records;
+        struct guest *guest = guest_new(versions[i], wire_endpoint(1, 1000));
+        assert_true(guest_shake(guest, 100));
+        /* a cookie, the flight, and the last word of the handshake */
+        assert_in_range(flights.datagrams, 3, 4);
+        assert_in_range(flights.records, 7, 9);
+        assert_in_range(flights.most, 4, 5);
+        guest_expect_echo(guest, "hello");
+        wire_close();
+    }
+}
+
+static void what_is_repeated_leaves_alone(void **unused)
+{
+    (void)unused;
+    for (int i = 0; i < 2; i++) {
+        wire_open(NULL);
+        memset(&flights, 0, sizeof(flights));
+        flights.deaf = true;
+        wire.judge = count_records;
+        struct guest *guest = guest_new(versions[i], wire_endpoint(1, 1000));
+        assert_false(guest_shake(guest, 1));
+        assert_in_range(flights.most, 4, 5); /* records of the flight, which is lost */
+        unsigned flight = flights.most, before = flights.records;
+        flights.most = 0;
+        wire_pass(1500);
+        assert_int_equal(flights.most, 1);
+        assert_true(flights.records - before >= flight);
+        flights.deaf = false;
+        assert_true(guest_shake(guest, 5000));
+        wire_close();
+    }
+}
+
 /* ---- the end ---- */
 
 static void a_goodbye_is_heard_and_said(void **unused)
@@ -574,6 +638,8 @@ int main(void)
         cmocka_unit_test(content_is_as_long_as_the_listener_allows),
         cmocka_unit_test(a_long_datagram_is_received_whatever_our_mtu),
         cmocka_unit_test(keys_are_renewed),
+        cmocka_unit_test(a_flight_leaves_in_one_datagram),
+        cmocka_unit_test(what_is_repeated_leaves_alone),
         cmocka_unit_test(a_goodbye_is_heard_and_said),
         cmocka_unit_test(a_handshake_that_hangs_ends),
     };
