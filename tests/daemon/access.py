@@ -192,7 +192,7 @@ class Access(unittest.TestCase):
                 siotd.reload()
                 for client in (ann, other):
                     self.assertEqual(client.goodbye(), DENIED if version == 5 else None)
-                self.assertRegex(siotd.log(), r'"ann": closed: its right to be here has ended')
+                siotd.await_log(r'"ann": closed: its right to be here has ended')
                 self.assertEqual(bob.messages(), [])  # the will of who is removed is not said
                 self.assertEqual(self.refusal(version, "ann", "x"), BAD if version == 5 else BAD_V3)
                 self.put("passwords", users(bob="changed"))

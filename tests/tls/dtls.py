@@ -60,7 +60,8 @@ class Clients(unittest.TestCase):
                               stderr=subprocess.STDOUT) as client:
             seen = b""
             try:
-                for line, answer in ((b"SUB there/#", rb"OK"), (b"PUB there/now\n21.5", rb"MSG there/now")):
+                for line, answer in ((b"SUB there/#", rb"OK"),
+                                     (b"PUB there/now\n21.5", rb"MSG there/now\s*21\.5")):
                     client.stdin.write(line)
                     client.stdin.flush()
                     while not re.search(answer, seen):
