@@ -43,7 +43,7 @@ static enum sink_answer deliver(struct sink *sink, const struct delivery *d)
         .has_id = d->qos || !peer_is_verified(c->peer),
         .id = raw_wire_id(c, d->packet_id),
     };
-    if (c->leaving || peer_is_full(c->peer))
+    if (!c->session || c->leaving || peer_is_full(c->peer)) /* not even that it leaves */
         return SINK_FULL;
     if (raw_size(&msg) > peer_datagram_most(c->peer))
         return SINK_TOO_LARGE;

@@ -81,6 +81,22 @@ static void who_unsubscribes_hears_no_more_of_it(void **state)
     raw_tells(listener, "PING", "PONG");
 }
 
+/* Nothing is kept for one who has nowhere to keep it any more. */
+static void who_leaves_is_not_told_of_it(void **state)
+{
+    (void)state;
+    struct device *trusted = raw_subscriber("$SYS/clients/+/disconnected"), *device;
+    const uint64_t *dropped = &broker_stats(air.broker)->dropped[DROP_SLOW];
+    raw_tells(trusted, "BYE", "OK");
+    raw_hears(trusted, NULL);
+    for (uint64_t i = 1, before = *dropped; i <= 3; i++) {
+        device = device_new(&air, NULL);
+        raw_tells(device, "SUB $SYS/clients/+/disconnected", "OK");
+        raw_tells(device, "BYE", "OK");
+        assert_int_equal(*dropped, before + i);
+    }
+}
+
 static void who_leaves_room_in_sub_can_prove_itself_at_once(void **state)
 {
     (void)state;
@@ -252,6 +268,7 @@ int main(void)
         TEST(what_waits_for_an_unproven_one_is_the_newest),
         TEST(a_retained_value_waits_for_the_datagram_after_sub),
         TEST(who_unsubscribes_hears_no_more_of_it),
+        TEST(who_leaves_is_not_told_of_it),
         TEST(who_leaves_room_in_sub_can_prove_itself_at_once),
         TEST(what_is_kept_for_an_unproven_one_comes_when_it_speaks),
         TEST(an_unproven_member_of_a_share_takes_nothing_from_the_others),
