@@ -164,6 +164,7 @@ static void handshake_done(struct peer *peer, struct dtls *dtls)
     forget_shake(peer, dtls);
     dtls_home_widen(home, dtls->ssl);
     tls_inside_rest(dtls->ssl);
+    wolfSSL_dtls_set_peer(dtls->ssl, NULL, 0); /* it was for the cookie */
     dtls->done = true;
     start_keys(peer, dtls);
 }
