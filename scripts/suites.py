@@ -274,7 +274,7 @@ def interop(where, title, environment=None):
     count = counted(text, status == 0)
     shown = [line for line in text.split("\n") if line.startswith("SKIP")]
     if status != 0:
-        shown = [indented(text)]
+        shown += [line for line in text.split("\n") if line.startswith("FAILED")] + [indented(text)]
     say("\n".join(shown + [f"{title}: {count.line()}"]))
     return count
 
