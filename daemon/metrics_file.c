@@ -101,15 +101,37 @@ static void on_written(uv_work_t *work, int status)
     free(writing);
 }
 
+/* Whatever is there is replaced, and removed at the end: that must be figures, or what a power cut
+ * has left of them (nothing, or zeros). 0, or -errno. */
+static int check_former(const char *path)
+{
+    static const char head[] = "# HELP siotd_";
+    char start[sizeof(head) - 1];
+    struct stat status;
+    if (lstat(path, &status) != 0)
+        return 0; /* what else that means, the folder says */
+    if (S_ISDIR(status.st_mode))
+        return -EISDIR;
+    int fd = S_ISREG(status.st_mode) ? open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
+    if (fd < 0)
+        return S_ISREG(status.st_mode) ? -errno : -EEXIST;
+    ssize_t len = read(fd, start, sizeof(start));
+    int error = len < 0 ? -errno : 0;
+    close(fd);
+    if (len <= 0 || start[0] == 0)
+        return error;
+    return (size_t)len == sizeof(start) && memcmp(start, head, sizeof(start)) == 0 ? 0 : -EEXIST;
+}
+
 int metrics_file_check(const char *path)
 {
     char folder[4200];
-    struct stat status;
     const char *slash = strrchr(path, '/');
     int length = slash ? (int)(slash - path) + 1 : 0;
+    int error = check_former(path);
+    if (error)
+        return error;
     snprintf(folder, sizeof(folder), "%.*s", length ? length : 1, length ? path : ".");
-    if (stat(path, &status) == 0 && S_ISDIR(status.st_mode))
-        return -EISDIR;
     return access(folder, W_OK | X_OK) == 0 ? 0 : -errno;
 }
 

@@ -19,8 +19,9 @@ struct metrics_file {
     bool failing;              /* it could not be written, and the log has said so */
 };
 
-/* Whether a file could be made there: its folder is one, and ours to write to. 0 or -errno; for the
- * start and for -t. Nothing is made. */
+/* Whether a file could be made there: its folder is one, and ours to write to, and what is there
+ * already is figures of siotd's (else EEXIST): nothing of anybody else is replaced. 0 or -errno;
+ * for the start, a reload and -t. Nothing is made. */
 int metrics_file_check(const char *path);
 
 /* It is to be at `path`, or nowhere (NULL). Nothing is written yet. Both are borrowed, until

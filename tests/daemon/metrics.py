@@ -189,7 +189,8 @@ class Metrics(unittest.TestCase):
 
     def test_a_place_that_cannot_be_is_told_at_the_start_and_by_the_check(self):
         for place, why in (("/nowhere/at/all.prom", "No such file or directory"),
-                           ("/tmp", "Is a directory"), ("/dev/null/m.prom", "Not a directory")):
+                           ("/tmp", "Is a directory"), ("/dev/null/m.prom", "Not a directory"),
+                           ("/dev/null", "File exists"), (__file__, "File exists")):
             text = config(free_port(), rest=f"metrics_file: {place}")
             with Siotd(text, await_ready=False) as siotd:
                 self.assertEqual(siotd.wait(), 1)

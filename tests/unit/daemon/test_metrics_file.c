@@ -211,6 +211,35 @@ static void a_place_that_cannot_be_is_known_beforehand(void **unused)
     assert_false(is_there(place));
 }
 
+static int check_after(struct slice text)
+{
+    FILE *out = fopen(place, "w");
+    assert_non_null(out);
+    assert_int_equal(fwrite(text.at, 1, text.len, out), text.len);
+    fclose(out);
+    int error = metrics_file_check(place);
+    unlink(place);
+    return error;
+}
+
+static void only_figures_are_replaced(void **unused)
+{
+    (void)unused;
+    assert_int_equal(check_after(SLICE("")), 0);
+    assert_int_equal(check_after(SLICE("\0\0\0\0")), 0);
+    assert_int_equal(check_after(SLICE("# HELP siotd_build_info Always 1.\n")), 0);
+    assert_int_equal(check_after(SLICE("# HELP siotd")), -EEXIST);
+    assert_int_equal(check_after(SLICE("# HELP node_load1 1m load average.\n")), -EEXIST);
+    assert_int_equal(check_after(SLICE("listeners:\n")), -EEXIST);
+    assert_int_equal(mkfifo(place, 0600), 0);
+    assert_int_equal(metrics_file_check(place), -EEXIST);
+    unlink(place);
+    assert_int_equal(symlink("/dev/null", place), 0);
+    assert_int_equal(metrics_file_check(place), -EEXIST);
+    unlink(place);
+    assert_int_equal(metrics_file_check("/dev/null"), -EEXIST);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, start, stop)
 
 int main(void)
@@ -224,6 +253,7 @@ int main(void)
         T(what_fails_is_said_once_until_it_works_again),
         T(what_lies_in_the_way_is_not_followed),
         T(a_place_that_cannot_be_is_known_beforehand),
+        T(only_figures_are_replaced),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
