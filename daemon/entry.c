@@ -3,6 +3,7 @@
 #include "daemon/entry.h"
 
 #include "base/address.h"
+#include "daemon/modules.h"
 #include <arpa/inet.h>
 #include <stdio.h>
 
@@ -20,13 +21,22 @@ static const char *reach(const char *text)
     return loopback ? "everybody on this machine" : "everybody who reaches this address";
 }
 
+/* A protocol that has no word for passwords leaves `proven` out: its peers have what their
+ * transport proves, and nothing else. */
+static bool has_passwords(const struct listener_settings *listener)
+{
+    const struct protocol *protocol = modules_protocol(listener->protocol);
+    return protocol && protocol->proven;
+}
+
 /* Who can prove who he is there. */
 static const char *proven(const struct listener_settings *listener, const struct access *access)
 {
     bool certificate = listener->tls.client_certificate != TLS_CLIENT_NONE;
     bool key = listener->tls.psk_file != NULL;
     /* Where a certificate is required, whoever gets as far as a password has proven himself. */
-    bool password = access->users && listener->tls.client_certificate != TLS_CLIENT_REQUIRED;
+    bool password = access->users && has_passwords(listener) &&
+                    listener->tls.client_certificate != TLS_CLIENT_REQUIRED;
     if (certificate && password)
         return key ? "who has a certificate, a pre-shared key or a password"
                    : "who has a certificate or a password";
@@ -47,8 +57,11 @@ const char *entry_text(const struct listener_settings *listener, const struct ac
                  some ? ", and to " : "", some ? some : "");
     else if (some)
         snprintf(who, sizeof(who), "open to %s", some);
-    else
+    else if (has_passwords(listener))
         snprintf(who, sizeof(who), "closed to everybody: anonymous is false, there are no users");
+    else
+        snprintf(who, sizeof(who), "closed to everybody: anonymous is false, %s has no passwords",
+                 listener->protocol);
     snprintf(to, ENTRY_SIZE, "%s: %s, %s over %s: %s", listener->name, address, listener->protocol,
              listener->transport, who);
     return to;

@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -60,11 +61,38 @@ static void a_required_certificate_leaves_no_room_for_a_password(void **state)
     assert_null(strstr(entry_text(&listener, &access, "*:8883", to), "password"));
 }
 
+static void a_protocol_without_passwords_lets_nobody_in_by_one(void **state)
+{
+    (void)state;
+    char name[] = "a", transport[] = "dtls", to[ENTRY_SIZE], expected[ENTRY_SIZE];
+    char protocols[][8] = {"raw", "mqtt-sn", "coap"};
+    struct users *some = (struct users *)name; /* only its being there counts */
+    const struct access access = {.refs = 1, .users = some};
+    for (int i = 0; i < 3; i++) {
+        struct listener_settings listener = {
+            .name = name, .protocol = protocols[i], .transport = transport};
+        snprintf(expected, sizeof(expected),
+                 "a: *:1, %s over dtls: closed to everybody: anonymous is false, %s has no "
+                 "passwords",
+                 protocols[i], protocols[i]);
+        assert_string_equal(entry_text(&listener, &access, "*:1", to), expected);
+        listener.anonymous = true;
+        assert_null(strstr(entry_text(&listener, &access, "*:1", to), "password"));
+        char keys[] = "keys";
+        listener.tls.psk_file = keys;
+        listener.anonymous = false;
+        snprintf(expected, sizeof(expected),
+                 "a: *:1, %s over dtls: open to who has a pre-shared key", protocols[i]);
+        assert_string_equal(entry_text(&listener, &access, "*:1", to), expected);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_words_say_who_may_come_in),
         cmocka_unit_test(a_required_certificate_leaves_no_room_for_a_password),
+        cmocka_unit_test(a_protocol_without_passwords_lets_nobody_in_by_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
