@@ -26,7 +26,9 @@ static void print_usage(FILE *to)
     fputs("usage: siotctl VERB ...\n\n", to);
     for (size_t i = 0; i < VERB_COUNT; i++)
         fprintf(to, "  %-8s %s\n", verbs[i].name, verbs[i].help);
-    fputs("\nsiotctl VERB --help says more. Exit status: 0 ok, 1 failure, 2 wrong usage.\n", to);
+    fputs("\nsiotctl VERB --help says more. Exit status: 0 ok, 1 failure, 2 wrong usage,\n"
+          "3 when sub has got nothing in time.\n",
+          to);
 }
 
 static int unknown(const char *name)

@@ -22,7 +22,9 @@ static const char usage[] =
     "  --dir DIR        the authority's folder; default: pki\n"
     "  --server         for a broker; otherwise for a client\n"
     "  --san NAME       DNS:HOST, IP:ADDRESS or URI:URI; default: DNS: and the name\n"
-    "  --rsa BITS       a key of RSA, 2048 or 3072 bits; default: EC P-256\n"
+    "  --name NAME      of the authority, or of the certificate where the request's is not wanted\n"
+    "  --ed25519        a key of that kind; default: EC P-256\n"
+    "  --rsa BITS       a key of RSA, 2048 or 3072 bits\n"
     "  --days N         how long it is valid; default: 825, an authority 3650\n"
     "  --crl-days N     how long the revocation list is good for; default: 365\n";
 
@@ -139,9 +141,18 @@ static int unknown(const char *name)
                        nearest ? nearest : "");
 }
 
+/* Behind pki, or behind the verb. */
+static bool asks_for_help(int argc, char **argv)
+{
+    for (int i = 1; i < argc && i <= 2; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            return true;
+    return false;
+}
+
 int pki_run(int argc, char **argv)
 {
-    if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
+    if (asks_for_help(argc, argv)) {
         fputs(usage, stdout);
         return say_printed();
     }

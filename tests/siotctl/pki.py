@@ -362,6 +362,7 @@ class Pki(tool.Case):
                       ["pki", "issue", "a", "--san", "x"], ["nothing"], []):
             self.assertNotEqual(self.refused(*words, status=2), "")
         self.assertIn("usage", self.well("pki", "--help"))
+        self.assertIn("usage: siotctl pki init", self.well("pki", "init", "--help"))
         self.assertIn("usage", self.well("--help"))
         self.assertIn("pki init", self.refused("pki", "list"))
 
