@@ -1,8 +1,10 @@
 /* pending: what waits until the client has answered a REGISTER; see traffic.h.
  *
  * A PUBLISH may only use an id that the client knows (MQTT-SN 1.2 section 6.10). An address that
- * has proven nothing is sent REGISTER, too, before its first delivery: with a msg id that nobody
- * can guess, so that REGACK shows that its sender is where its datagrams come from.
+ * has proven nothing is sent REGISTER, too, before its first delivery: with a random msg id, so
+ * that REGACK shows that its sender is where its datagrams come from. 16 bits are soon guessed by
+ * who may try often; so a wrong guess, whoever's, makes three REGISTERs in a row of one, for
+ * everybody, until nobody has guessed for a while.
  *
  * Such an address is sent one datagram for each of its own. So REGISTER takes the place of a
  * SUBACK or a PINGRESP, which follows when REGACK has come, or is paid for by a message that is not
@@ -18,6 +20,11 @@ static const uint64_t WHEN_HEARD = UINT64_MAX;
 
 /* A REGISTER for a proof only disturbs nobody who is busy: it waits for so much silence. */
 enum { PAUSE_MS = 1000 };
+
+enum { PROOFS_IN_DOUBT = 3, DOUBT_MS = 10 * 60 * 1000 };
+
+/* Somebody has guessed lately. */
+static uint64_t doubt_ends_ms;
 
 void sn_pending_clear(struct sn_traffic *t)
 {
@@ -60,7 +67,7 @@ void sn_register_again(struct sn_connection *c)
     };
     t->register_due_ms = WHEN_HEARD;
     t->register_waits = true;
-    if (t->register_msg == 0) /* somebody has guessed */
+    if (t->register_msg == 0)
         packet.msg_id = t->register_msg = unguessable();
     if (peer_allowance(c->gate->peer) < sn_size(&packet) + (c->wrapped ? SN_WRAP + c->node_len : 0))
         return;
@@ -143,6 +150,32 @@ bool sn_owe_pingresp(struct sn_connection *c)
 void sn_owe_nothing(struct sn_traffic *t)
 {
     t->owes_suback = t->owes_pingresp = false;
+}
+
+/* What an address that has proven nothing says is its proof. False: it is none, or not enough. */
+static bool accept_proof(struct sn_connection *c, uint16_t msg_id, bool right)
+{
+    struct sn_traffic *t = c->traffic;
+    uint64_t now = peer_now_ms(c->gate->peer);
+    if (right && (++t->proofs >= PROOFS_IN_DOUBT || now >= doubt_ends_ms))
+        return true;
+    if (!right && msg_id && msg_id == t->proof_msg) /* the one before, twice */
+        return false;
+    t->register_msg = 0; /* one guess for each REGISTER */
+    t->proof_msg = right ? msg_id : 0;
+    if (right) {
+        t->register_tries = 0;
+        sn_register_again(c);
+    } else {
+        t->proofs = 0;
+        doubt_ends_ms = now + DOUBT_MS;
+    }
+    return false;
+}
+
+void sn_doubt_nobody(void)
+{
+    doubt_ends_ms = 0;
 }
 
 /* The address is proven: what it has been asked for goes on. */
@@ -244,11 +277,11 @@ void sn_registered(struct sn_connection *c, uint16_t topic_id, uint16_t msg_id, 
     struct sn_traffic *t = c->traffic;
     if (!t || t->register_id == 0)
         return;
-    if (t->register_id != topic_id || t->register_msg != msg_id || msg_id == 0) {
-        if (!peer_is_verified(c->gate->peer)) /* one guess for each REGISTER: 16 bits are few */
-            t->register_msg = 0;
+    bool right = t->register_id == topic_id && t->register_msg == msg_id && msg_id != 0;
+    if (!peer_is_verified(c->gate->peer) && !accept_proof(c, msg_id, right))
         return;
-    }
+    if (!right)
+        return;
     if (!peer_is_verified(c->gate->peer))
         pay(c);
     if (code == SN_CONGESTION) { /* it is asked again after T_retry */

@@ -31,8 +31,10 @@ struct sn_traffic {
     uint64_t flight_due_ms, register_due_ms;
     uint32_t pending_count;
     uint16_t register_id;  /* of the REGISTER under way; 0: none is */
-    uint16_t register_msg; /* 0: a wrong one was said, the next REGISTER has another */
+    uint16_t register_msg; /* 0: the next REGISTER has another */
+    uint16_t proof_msg;    /* the last that was answered rightly and was not enough; 0: none */
     uint8_t register_tries, flight_tries;
+    uint8_t proofs;      /* REGISTERs in a row that were answered rightly, while that is a proof */
     uint8_t flight_type; /* SN_PUBLISH, SN_PUBREL; 0: nothing is in flight */
     bool retold;         /* the one in flight has been registered again once */
     bool
@@ -69,6 +71,9 @@ void sn_owe_nothing(struct sn_traffic *traffic);
 
 /* REGACK has come: `accepted` is what its return code says. Sends what may go now. */
 void sn_registered(struct sn_connection *c, uint16_t topic_id, uint16_t msg_id, enum sn_code code);
+
+/* No address is doubted any more because of what was guessed: for tests. */
+void sn_doubt_nobody(void);
 
 /* PUBREL is to be sent, for a PUBREC that has come. */
 void sn_release(struct sn_connection *c, uint16_t msg_id);

@@ -5,6 +5,7 @@
 #include "protocols/mqtt_sn/clients.h"
 #include "protocols/mqtt_sn/decode.h"
 #include "protocols/mqtt_sn/encode.h"
+#include "protocols/mqtt_sn/traffic.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@ int sn_setup(void **state)
     if (!stage)
         return -1;
     hash_start(42);
+    sn_doubt_nobody();
     stage->options = (struct sn_options){
         .predefined = stage->predefined,
         .advertise = OPTION_UNLIMITED,
