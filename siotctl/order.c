@@ -164,6 +164,8 @@ static bool read_topic(struct order *order, const char *topic, bool publishing)
 {
     if (*topic == '\0' || strlen(topic) > UINT16_MAX)
         return misused("-t:", "a topic has 1 to 65535 bytes");
+    if (publishing && strpbrk(topic, "+#"))
+        return misused("-t:", "+ and # are for those who subscribe");
     if (order->topic_count == (publishing ? 1 : (size_t)ORDER_TOPICS))
         return misused("-t:", publishing ? "only one topic" : "at most 64 topics");
     order->topics[order->topic_count++] = topic;

@@ -321,6 +321,7 @@ class Alone(unittest.TestCase):
                       ["-t", "a", "-m", "x", "--dtls", "--psk", "00"],
                       ["-t", "a", "-m", "x", "--tls", "--insecure", "--groups", "X448"],
                       ["-t", "a", "-m", "x", "-p", "65536"], ["-t", "", "-m", "x"],
+                      ["-t", "a/+", "-m", "x"], ["-t", "#", "-m", "x", "--protocol", "raw"],
                       ["-t", "a", "-t", "b", "-m", "x"], ["-t", "a", "-m", "x", "-C", "1"]):
             with self.subTest(words=words):
                 status, out, err = self.ends(*words)
