@@ -22,6 +22,8 @@ from ports import free_port  # noqa: F401: for those who import this
 WAIT_S = 20
 FAULTS = ("AddressSanitizer", "runtime error:", "LeakSanitizer", "Assertion")
 PROGRAM = None
+# Before a command: it ends with who started it, even if that is killed. (With the thread, in fact.)
+TIED = ("setpriv", "--pdeathsig", "KILL", "--")
 
 
 def config(port, listener="anonymous: true", rest=""):
@@ -53,7 +55,8 @@ class Siotd:
         variables = dict(os.environ)
         variables.update(environment or {})
         self.process = subprocess.Popen(
-            [*launcher, PROGRAM, "-c", self.path, *arguments], stdin=subprocess.DEVNULL,
+            [*(TIED if threading.current_thread() is threading.main_thread() else ()),
+             *launcher, PROGRAM, "-c", self.path, *arguments], stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=variables, pass_fds=pass_fds,
             cwd=self.folder.name)
         self.pid = self.process.pid
