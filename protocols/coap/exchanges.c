@@ -5,7 +5,6 @@
 #include "protocols/coap/exchanges.h"
 
 #include "base/hash.h"
-#include "protocols/coap/wire.h"
 
 #include <stdlib.h>
 
@@ -22,6 +21,15 @@ static uint32_t *bucket_of(const struct coap_exchanges *x, const struct coap_whe
 static struct coap_exchange *at(const struct coap_exchanges *x, uint32_t index)
 {
     return &x->ring[index & (x->capacity - 1)];
+}
+
+static uint32_t sum_of(const struct coap_message *request)
+{
+    uint64_t sum = request->code;
+    sum = sum * 31 + hash_slice(request->token);
+    sum = sum * 31 + hash_slice(request->options);
+    sum = sum * 31 + hash_slice(request->payload);
+    return (uint32_t)(sum >> 32);
 }
 
 static void link_in(struct coap_exchanges *x, uint32_t index)
@@ -70,14 +78,17 @@ static bool grow(struct coap_exchanges *x, uint32_t capacity)
     return true;
 }
 
-bool coap_exchanges_find(struct coap_exchanges *x, const struct coap_where *where, uint16_t id,
-                         uint32_t now_s, struct coap_outcome *outcome)
+bool coap_exchanges_find(struct coap_exchanges *x, const struct coap_where *where,
+                         const struct coap_message *request, uint32_t now_s,
+                         struct coap_outcome *outcome)
 {
+    uint16_t id = request->id;
     if (x->count == 0)
         return false;
     for (uint32_t next = *bucket_of(x, where, id); next; next = x->ring[next - 1].next) {
         const struct coap_exchange *e = &x->ring[next - 1];
-        if (e->id == id && memcmp(&e->where, where, sizeof *where) == 0) {
+        if (e->id == id && e->sum == sum_of(request) &&
+            memcmp(&e->where, where, sizeof *where) == 0) {
             *outcome = (struct coap_outcome){e->topic, e->promise, e->code};
             return !is_over(e, now_s);
         }
@@ -85,8 +96,9 @@ bool coap_exchanges_find(struct coap_exchanges *x, const struct coap_where *wher
     return false;
 }
 
-void coap_exchanges_note(struct coap_exchanges *x, const struct coap_where *where, uint16_t id,
-                         uint32_t now_s, const struct coap_outcome *outcome, uint32_t most)
+void coap_exchanges_note(struct coap_exchanges *x, const struct coap_where *where,
+                         const struct coap_message *request, uint32_t now_s,
+                         const struct coap_outcome *outcome, uint32_t most)
 {
     while (x->count && is_over(at(x, x->first), now_s))
         forget_oldest(x);
@@ -101,7 +113,8 @@ void coap_exchanges_note(struct coap_exchanges *x, const struct coap_where *wher
                                                          .topic = outcome->topic,
                                                          .promise = outcome->promise,
                                                          .at_s = now_s,
-                                                         .id = id,
+                                                         .sum = sum_of(request),
+                                                         .id = request->id,
                                                          .code = outcome->code};
     link_in(x, x->first + x->count);
     x->count++;

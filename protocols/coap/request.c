@@ -206,7 +206,7 @@ void coap_on_request(struct coap_endpoint *e, struct coap_home *home,
     struct coap_where where = coap_endpoint_where(e);
     uint32_t now_s = (uint32_t)(peer_now_ms(e->peer) / 1000);
     struct coap_outcome before;
-    if (coap_exchanges_find(&home->exchanges, &where, message->id, now_s, &before)) {
+    if (coap_exchanges_find(&home->exchanges, &where, message, now_s, &before)) {
         call.answer.has_block1 = request.has_block1;
         call.answer.block1 = request.block1;
         repeat(&call, &before);
@@ -218,6 +218,6 @@ void coap_on_request(struct coap_endpoint *e, struct coap_home *home,
     call.outcome.code = call.answer.code;
     call.outcome.promise = call.answer.promise;
     if (!call.answer.echo) /* what was not obeyed for want of proof may come again */
-        coap_exchanges_note(&home->exchanges, &where, message->id, now_s, &call.outcome,
+        coap_exchanges_note(&home->exchanges, &where, message, now_s, &call.outcome,
                             (uint32_t)coap_options_of(e)->exchanges);
 }

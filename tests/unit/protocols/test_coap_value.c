@@ -131,6 +131,25 @@ static void a_repeated_request_is_obeyed_once_and_answered_twice(void **state)
     assert_int_equal(stage->ear.count, 3);
 }
 
+/* Nor is somebody answered for what another has said from his address. */
+static void who_counts_ids_anew_is_not_taken_for_one_who_repeats_himself(void **state)
+{
+    struct stage *stage = *state;
+    struct device *device = device_new(&stage->air, NULL);
+    struct ask put = {.code = COAP_PUT, .id = 1, .path = PATH, .payload = SLICE("21.5")};
+    assert_code(ask(device, put), "2.01");
+    put.payload = SLICE("21.6"); /* after a reset */
+    assert_code(ask(device, put), "2.04");
+    assert_int_equal(stage->ear.count, 2);
+    put.path = "ps/other";
+    assert_code(ask(device, put), "2.01");
+    put.code = COAP_DELETE;
+    put.payload = SLICE_EMPTY;
+    assert_code(ask(device, put), "2.02");
+    assert_code(ask(device, put), "2.02");
+    assert_int_equal(stage->ear.count, 4);
+}
+
 static void a_refusal_is_repeated_as_well(void **state)
 {
     struct stage *stage = *state;
@@ -569,6 +588,7 @@ int main(void)
         TEST(a_get_reads_what_mqtt_has_retained),
         TEST(a_delete_removes_the_value),
         TEST(a_repeated_request_is_obeyed_once_and_answered_twice),
+        TEST(who_counts_ids_anew_is_not_taken_for_one_who_repeats_himself),
         TEST(a_refusal_is_repeated_as_well),
         TEST(exchanges_are_bounded_and_the_oldest_are_forgotten),
         TEST(formats_go_both_ways),
