@@ -119,6 +119,12 @@ struct stats *broker_stats(struct broker *broker)
     return &broker->stats;
 }
 
+bool broker_has_client(const struct broker *broker, struct slice client_id)
+{
+    const struct session *session = broker_find_session(broker, client_id);
+    return session && session->sink;
+}
+
 /* Each in turn and then to the end of the line, so that whoever the budget leaves out comes first
  * in the next turn. */
 static void work_replays(struct broker *broker)

@@ -114,6 +114,8 @@ enum verdict broker_rejoin(struct broker *broker, const struct connect_request *
 
 /* The session of that client id, here or away; NULL when there is none. */
 struct session *broker_find_session(const struct broker *broker, struct slice client_id);
+/* Whether a client of that id is connected now, by whatever protocol. */
+bool broker_has_client(const struct broker *broker, struct slice client_id);
 /* Calls `each` for every session of a protocol, in no order; none may begin or end meanwhile. */
 void broker_each_session(const struct broker *broker, const char *protocol,
                          void (*each)(void *to, struct session *session), void *to);

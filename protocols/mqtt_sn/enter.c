@@ -171,6 +171,10 @@ void sn_enter(struct sn_visit *visit, const struct sn_arrival *a)
         sn_refuse(visit, SN_NOT_SUPPORTED, why);
         return;
     }
+    if (!sn_place_is_free(visit, a->client_id, identity)) { /* taken while it told its will */
+        sn_refuse(visit, SN_CONGESTION, SN_PLACE_TAKEN);
+        return;
+    }
     if (!take_will(visit, a, identity, &will))
         return;
     struct sn_connection *c = visit->client ? visit->client : sn_connection_new(visit);

@@ -60,13 +60,17 @@ static bool is_same(const struct identity *a, const struct identity *b)
     return a->anonymous == b->anonymous && slice_equal(identity_name(a), identity_name(b));
 }
 
-/* An active client cannot be pushed away by whoever says its name (PINGREQ and CONNECT are easily
- * forged); who has proven who it is may come from anywhere, and the core says whose place it is. */
-static bool place_is_free(const struct sn_visit *visit, const struct sn_connection *holder,
-                          const struct identity *identity)
+/* PINGREQ and CONNECT are easily forged. Who has proven who it is may come from anywhere, and the
+ * core says whose place it is. */
+bool sn_place_is_free(const struct sn_visit *visit, struct slice client_id,
+                      const struct identity *identity)
 {
-    return !holder || holder == visit->client || !sn_is_listening(holder) || !identity->anonymous ||
-           sn_options_of(visit->gate)->takeover;
+    const struct sn_connection *holder = sn_clients_find(client_id);
+    if (!identity->anonymous || sn_options_of(visit->gate)->takeover)
+        return true;
+    if (holder)
+        return holder == visit->client || !sn_is_listening(holder);
+    return !broker_has_client(visit->gate->broker, client_id);
 }
 
 /* A sleeping client that comes back from another address, or takes its first steps there. */
@@ -150,12 +154,11 @@ void sn_on_connect(struct sn_visit *visit, const struct sn_packet *packet)
     }
     if (is_known_here(visit, &arrival))
         return;
-    struct sn_connection *holder = sn_clients_find(arrival.client_id);
-    if (!place_is_free(visit, holder, identity)) {
-        sn_refuse(visit, SN_CONGESTION, "its client id is active at another address");
+    if (!sn_place_is_free(visit, arrival.client_id, identity)) {
+        sn_refuse(visit, SN_CONGESTION, SN_PLACE_TAKEN);
         return;
     }
-    if (comes_back(visit, holder, &arrival, identity))
+    if (comes_back(visit, sn_clients_find(arrival.client_id), &arrival, identity))
         return;
     if (visit->client)
         sn_connection_leave(visit->client, DEPART_WITH_WILL, "connects anew");

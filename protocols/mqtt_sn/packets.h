@@ -72,6 +72,12 @@ void sn_greeting_free(struct sn_greeting *greeting);
  * says so. Borrowed. */
 struct identity *sn_identity(const struct sn_visit *visit, const char **why);
 
+/* Whether the visitor would push nobody away who is active under that client id, by this protocol
+ * or another, or may do so. */
+bool sn_place_is_free(const struct sn_visit *visit, struct slice client_id,
+                      const struct identity *identity);
+#define SN_PLACE_TAKEN "its client id is active at another address"
+
 /* Binds the session and says CONNACK, or turns it away. */
 void sn_enter(struct sn_visit *visit, const struct sn_arrival *arrival);
 /* CONNACK with a code that refuses; a connection without session is gone afterwards. */

@@ -129,6 +129,55 @@ static void an_active_client_keeps_its_place_against_an_unproven_one(void **stat
     assert_int_equal(broker_stats(stage->air.broker)->clients_connected, 1);
 }
 
+/* The will is told in more than one datagram: meanwhile somebody else may have come. */
+static void a_place_that_was_free_at_connect_may_be_taken_at_the_end_of_the_dialogue(void **state)
+{
+    struct sn_stage *stage = *state;
+    struct device *slow = device_new(&stage->air, NULL);
+    sn_connects(slow, "one", SN_CLEAN | SN_WILL);
+    sn_hears(slow, M(SN_WILLTOPICREQ));
+    struct device *device = sn_client(stage, "one", SN_CLEAN, false);
+    sn_says(slow, M(SN_WILLTOPIC, STR("w")));
+    sn_hears(slow, M(SN_WILLMSGREQ));
+    sn_says(slow, M(SN_WILLMSG, STR("gone")));
+    sn_hears(slow, M(SN_CONNACK, .code = SN_CONGESTION));
+    sn_hears_nothing(device);
+    assert_non_null(device->peer);
+}
+
+static enum sink_answer takes(struct sink *sink, const struct delivery *d)
+{
+    (void)sink;
+    (void)d;
+    return SINK_TAKEN;
+}
+
+static void a_client_of_another_protocol_keeps_its_place_as_well(void **state)
+{
+    static const struct sink_verbs verbs = {.deliver = takes};
+    struct sn_stage *stage = *state;
+    struct identity *nobody = identity_new(SLICE_EMPTY, true);
+    struct sink sink = {.verbs = &verbs};
+    struct session *session;
+    bool present;
+    struct connect_request request = {.client_id = SLICE("one"),
+                                      .identity = nobody,
+                                      .mountpoint = "",
+                                      .protocol = "mqtt",
+                                      .clean_start = true,
+                                      .receive_maximum = 1,
+                                      .inbound_maximum = 1};
+    assert_int_equal(broker_connect(stage->air.broker, &request, &sink, &session, &present),
+                     VERDICT_OK);
+    struct device *device = device_new(&stage->air, NULL);
+    sn_connects(device, "one", SN_CLEAN);
+    sn_hears(device, M(SN_CONNACK, .code = SN_CONGESTION));
+    broker_disconnect(stage->air.broker, session, DEPART_CLEANLY);
+    sn_connects(device, "one", SN_CLEAN);
+    sn_hears(device, M(SN_CONNACK));
+    identity_unref(nobody);
+}
+
 static void who_has_proven_its_name_takes_its_own_place(void **state)
 {
     struct sn_stage *stage = *state;
@@ -448,6 +497,8 @@ int main(void)
         T(a_session_without_clean_flag_keeps_subscriptions_and_ids),
         T(a_clean_start_forgets_ids),
         T(an_active_client_keeps_its_place_against_an_unproven_one),
+        T(a_place_that_was_free_at_connect_may_be_taken_at_the_end_of_the_dialogue),
+        T(a_client_of_another_protocol_keeps_its_place_as_well),
         T(who_has_proven_its_name_takes_its_own_place),
         T(nobody_takes_the_place_of_who_has_proven_another_name),
         T(a_long_will_needs_a_proven_address),
