@@ -115,7 +115,8 @@ static bool shake_hands(struct road *road)
     while ((step = secrecy_shake(road->secrecy)) == 0) {
         uint64_t now = road_now_ms(), wait = secrecy_wait_ms(road->secrecy);
         if (now >= until || road_interrupted) {
-            say_failed("%s: no answer to the handshake", road->name);
+            say_failed("%s: no answer to the handshake%s", road->name,
+                       secrecy_silence(road->secrecy));
             return false;
         }
         if (!await_socket(road, POLLIN, wait < until - now ? wait : until - now) &&

@@ -258,6 +258,9 @@ void secrecy_free(struct secrecy *s)
 static const char *alert_name(int code)
 {
     switch (code) {
+    case 20:
+    case 47:
+        return "the keys do not fit";
     case 40:
         return "there is nothing that both of us can use";
     case 42:
@@ -285,6 +288,30 @@ static const char *alert_name(int code)
     }
 }
 
+/* Which alert says that a pre-shared key is wrong depends on version and broker, and a broker need
+ * not tell an unknown identity from a wrong key (RFC 8446 section 6.2). */
+static bool says_wrong_key(const struct secrecy *s, int code)
+{
+    return s->order->psk_identity && (code == 20 || code == 47 || code == 51 || code == 115);
+}
+
+/* What is wrong here, before the broker says a word. */
+static const char *mistake(int error)
+{
+    switch (error) {
+    case ASN_NO_SIGNER_E:
+    case ASN_SELF_SIGNED_E:
+        return "the broker's certificate is not signed by --cafile";
+    case DOMAIN_NAME_MISMATCH:
+    case IPADDR_MISMATCH:
+        return "the broker's certificate is for another name than -h says";
+    case ASN_AFTER_DATE_E:
+        return "the broker's certificate has expired";
+    default:
+        return wolfSSL_ERR_reason_error_string((unsigned long)error);
+    }
+}
+
 /* Whether it only waits; else notes why it is over. */
 static bool only_waits(struct secrecy *s, int result)
 {
@@ -295,12 +322,14 @@ static bool only_waits(struct secrecy *s, int result)
     if (wolfSSL_get_alert_history(s->ssl, &history) == WOLFSSL_SUCCESS &&
         history.last_rx.code > 0 && history.last_rx.level == 2)
         snprintf(s->why, sizeof(s->why), "the broker says: %s (alert %d)",
-                 alert_name(history.last_rx.code), history.last_rx.code);
+                 says_wrong_key(s, history.last_rx.code)
+                     ? "it does not know that identity, or not with this key"
+                     : alert_name(history.last_rx.code),
+                 history.last_rx.code);
     else if (s->error == WOLFSSL_ERROR_ZERO_RETURN)
         snprintf(s->why, sizeof(s->why), "the broker has closed the connection");
     else
-        snprintf(s->why, sizeof(s->why), "%s",
-                 wolfSSL_ERR_reason_error_string((unsigned long)s->error));
+        snprintf(s->why, sizeof(s->why), "%s", mistake(s->error));
     return false;
 }
 
@@ -354,4 +383,11 @@ void secrecy_goodbye(struct secrecy *s)
 const char *secrecy_why(const struct secrecy *s)
 {
     return s->why;
+}
+
+/* A record that does not decrypt is dropped (RFC 6347 section 4.1.2.7), the proof of the key is
+ * one. */
+const char *secrecy_silence(const struct secrecy *s)
+{
+    return s->order->psk_identity && !s->stream ? "; a wrong key or identity may get none" : "";
 }

@@ -27,5 +27,7 @@ void secrecy_goodbye(struct secrecy *secrecy);
 
 /* What has failed, as a part of a sentence. */
 const char *secrecy_why(const struct secrecy *secrecy);
+/* What it may mean that no answer comes, as the end of a sentence; may be empty. */
+const char *secrecy_silence(const struct secrecy *secrecy);
 
 #endif

@@ -262,7 +262,8 @@ class Secrets(Case):
                 with self.subTest(protocol=protocol):
                     status, _, err = self.pub(*words, "-t", "t", "-m", "x")
                     self.assertEqual(status, 1)
-                    self.assertRegex(err, "^siotctl: 127.0.0.1:[0-9]+: the handshake failed: ")
+                    self.assertRegex(err, "^siotctl: 127.0.0.1:[0-9]+: the handshake failed: "
+                                          "the broker's certificate is not signed by --cafile")
 
     def test_a_name_that_the_certificate_does_not_have_is_refused(self):
         for protocol in ("mqtt", "raw"):
@@ -270,14 +271,25 @@ class Secrets(Case):
                 status, _, err = self.pub("-h", "localhost", *self.world.road(protocol, True), "-t",
                                           "t", "-m", "x")
                 self.assertEqual(status, 1, err)
-                self.assertIn("handshake failed", err)
+                self.assertIn("handshake failed: the broker's certificate is for another name", err)
 
     def test_a_wrong_key_is_refused(self):
-        words = self.world.keyed("mqtt")
+        for protocol, version in (("mqtt", "1.2"), ("mqtt", "1.3"), ("raw", "1.3")):
+            with self.subTest(protocol=protocol, version=version):
+                words = self.world.keyed(protocol)
+                words[words.index("--psk") + 1] = KEY[::-1]
+                words += ["--tls-version" if protocol == "mqtt" else "--dtls-version", version]
+                status, _, err = self.pub(*words, "-t", "t", "-m", "x")
+                self.assertEqual(status, 1)
+                self.assertIn("the handshake failed: the broker says: it does not know that "
+                              "identity, or not with this key", err)
+
+    def test_silence_to_a_wrong_key_is_explained(self):
+        words = self.world.keyed("raw")
         words[words.index("--psk") + 1] = KEY[::-1]
-        status, _, err = self.pub(*words, "-t", "t", "-m", "x")
+        status, _, err = self.pub(*words, "--dtls-version", "1.2", "-t", "t", "-m", "x")
         self.assertEqual(status, 1)
-        self.assertIn("the handshake failed", err)
+        self.assertIn("no answer to the handshake; a wrong key or identity may get none", err)
 
 
 class Refused(Case):
