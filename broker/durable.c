@@ -80,7 +80,7 @@ bool broker_can_keep(const struct broker *broker)
 
 static bool is_on(const struct session *session)
 {
-    return session->number && session->broker->durable.store;
+    return session_number(session) && session->broker->durable.store;
 }
 
 /* ---- promises ---- */
@@ -145,7 +145,7 @@ uint64_t broker_promise(const struct broker *broker)
 uint64_t broker_promise_for(const struct broker *broker, const struct session *session)
 {
     const struct durable *d = &broker->durable;
-    bool lasts = (session && session->number) || d->records != d->asked_at;
+    bool lasts = (session && session_number(session)) || d->records != d->asked_at;
     return lasts ? broker_promise(broker) : 0;
 }
 
@@ -183,9 +183,10 @@ void durable_session(struct session *session, bool hard)
     struct durable *d = &session->broker->durable;
     if (!is_on(session))
         return;
-    if (!list_linked(&session->record))
-        list_append(&d->sessions, &session->record);
-    session->unsaved |= hard;
+    struct session_row *row = session->row;
+    if (!list_linked(&row->record))
+        list_append(&d->sessions, &row->record);
+    row->unsaved |= hard;
     if (hard)
         mark_hard(d, promise(d));
     else
@@ -194,8 +195,9 @@ void durable_session(struct session *session, bool hard)
 
 bool durable_session_saved(const struct session *session)
 {
-    return is_on(session) && session->stored && !session->unsaved &&
-           durable_is_committed(&session->broker->durable, session->saved_in);
+    const struct session_row *row = session->row;
+    return is_on(session) && row->stored && !row->unsaved &&
+           durable_is_committed(&session->broker->durable, row->saved_in);
 }
 
 void durable_will_fired(struct session *session)
@@ -208,18 +210,21 @@ void durable_will_fired(struct session *session)
 void durable_session_end(struct session *session)
 {
     struct broker *broker = session->broker;
-    if (is_on(session) && session->stored) {
+    struct session_row *row = session->row;
+    if (!row)
+        return;
+    if (is_on(session) && row->stored) {
         if (paging_haunt(session))
             durable_rows_over(session);
         else
-            durable_rows_end_session(&broker->durable, session->number);
+            durable_rows_end_session(&broker->durable, row->number);
         durable_lazy(broker);
     }
     if (is_on(session) && session->inbound)
         broker->durable.owed -= session->inbound->count;
-    list_remove(&session->record);
-    session->number = 0;
-    session->stored = false;
+    list_remove(&row->record);
+    row->number = 0;
+    row->stored = false;
 }
 
 static bool adopt_subscriptions(struct session *session)
@@ -252,14 +257,22 @@ static bool adopt_inbound(struct session *session)
     return true;
 }
 
+bool durable_provide(struct session *session, uint32_t expiry_s)
+{
+    return !expiry_s || !session->broker->durable.store || session_row(session);
+}
+
 bool durable_adopt(struct session *session)
 {
     if (!session->broker->durable.store)
         return true;
-    session->number = durable_number(session->broker);
+    struct session_row *row = session_row(session);
+    if (!row)
+        return false;
+    row->number = durable_number(session->broker);
     durable_session(session, true);
     if (!adopt_subscriptions(session) || !adopt_inbound(session)) {
-        session->stored = true; /* some of it may stand in the batch */
+        row->stored = true; /* some of it may stand in the batch */
         durable_session_end(session);
         return false;
     }
@@ -275,9 +288,9 @@ bool durable_subscription(struct session *session, struct slice filter,
     struct durable *d = &session->broker->durable;
     if (!is_on(session))
         return true;
-    if (!durable_rows_subscription(d, session->number, filter, options))
+    if (!durable_rows_subscription(d, session->row->number, filter, options))
         return false;
-    session->stored = true; /* its own row follows in the same batch, or its end */
+    session->row->stored = true; /* its own row follows in the same batch, or its end */
     mark_hard(d, promise(d));
     return true;
 }
@@ -287,7 +300,7 @@ bool durable_unsubscription(struct session *session, struct slice filter)
     struct durable *d = &session->broker->durable;
     if (!is_on(session))
         return true;
-    if (!batch_plain(d, ROW_UNSUBSCRIPTION, session->number, filter, SLICE_EMPTY))
+    if (!batch_plain(d, ROW_UNSUBSCRIPTION, session->row->number, filter, SLICE_EMPTY))
         return false;
     mark_hard(d, promise(d));
     return true;
@@ -298,9 +311,9 @@ bool durable_inbound(struct session *session, uint16_t packet_id)
     struct durable *d = &session->broker->durable;
     if (!is_on(session))
         return true;
-    if (!durable_rows_inbound(d, session->number, packet_id))
+    if (!durable_rows_inbound(d, session->row->number, packet_id))
         return false;
-    session->stored = true;
+    session->row->stored = true;
     d->pull = true; /* the id and the message: both or none */
     mark_hard(d, promise(d));
     return true;
@@ -311,7 +324,7 @@ void durable_inbound_end(struct session *session, uint16_t packet_id)
     struct durable *d = &session->broker->durable;
     if (!is_on(session))
         return;
-    durable_rows_inbound_end(d, session->number, packet_id);
+    durable_rows_inbound_end(d, session->row->number, packet_id);
     mark_hard(d, promise(d));
 }
 
@@ -356,7 +369,7 @@ static void record_new(struct session *session, struct outgoing *o)
     struct durable *d = &broker->durable;
     o->row = NULL;
     o->batch = 0;
-    o->session = session->number;
+    o->session = session->row->number;
     o->number = durable_number(broker);
     o->recorded_ms = (uint32_t)broker->mono_ms;
     o->seq = promise(d);

@@ -104,6 +104,9 @@ void durable_work(struct broker *broker);
 /* A number that no session, message or queued row has ever had. */
 uint64_t durable_number(struct broker *broker);
 
+/* Sees to it that a session that has nothing yet can be adopted if it is to have that expiry. False
+ * when out of memory. */
+bool durable_provide(struct session *session, uint32_t expiry_s);
 /* The session is to survive from now on, with all it has; it has no number yet. False when out of
  * memory: nothing has happened. */
 bool durable_adopt(struct session *session);

@@ -129,14 +129,22 @@ struct record_will record_of_will(const struct will *will)
                                 .expires = will->expires};
 }
 
-static bool put_session(struct durable *d, struct session *session, bool over)
+/* When its client left, by the wall clock, which outlives the process. */
+static int64_t away_wall_ms(const struct session *session)
 {
+    const struct broker *broker = session->broker;
+    return broker->wall_ms - ((int64_t)broker->mono_ms - session->away_ms);
+}
+
+static bool put_session(struct durable *d, struct session_row *row, bool over)
+{
+    const struct session *session = row->session;
     struct record_session record = {.client_id = session_key(session),
                                     .mountpoint = slice_of_str(session->mountpoint),
                                     .protocol = slice_of_str(session->protocol),
                                     .note = session_noted(session),
                                     .identity = record_of_identity(session->identity),
-                                    .away_ms = session->sink ? 0 : session->away_wall_ms,
+                                    .away_ms = session->sink ? 0 : away_wall_ms(session),
                                     .expiry_s = session->expiry_s,
                                     .window = session->window,
                                     .inbound_maximum = session->inbound_maximum,
@@ -149,18 +157,18 @@ static bool put_session(struct durable *d, struct session *session, bool over)
         return false;
     record_session_encode(&record, &w);
     struct row_change *change = batch_append(d, ROW_SESSION);
-    change->session = session->number;
+    change->session = row->number;
     batch_body_end(d, change, &w);
-    session->stored = true;
-    session->unsaved = false;
-    session->saved_in = d->serial + 1;
+    row->stored = true;
+    row->unsaved = false;
+    row->saved_in = d->serial + 1;
     return true;
 }
 
 void durable_rows_over(struct session *session)
 {
     /* Without memory a restart finds it expired, or replaced. */
-    (void)put_session(&session->broker->durable, session, true);
+    (void)put_session(&session->broker->durable, session->row, true);
 }
 
 bool durable_rows_subscription(struct durable *d, uint64_t session, struct slice filter,
@@ -405,7 +413,7 @@ static bool put_sessions(struct durable *d)
 {
     struct list *link;
     while ((link = list_first(&d->sessions)) != NULL) {
-        if (!put_session(d, list_item(link, struct session, record), false))
+        if (!put_session(d, list_item(link, struct session_row, record), false))
             return false;
         list_remove(link);
     }

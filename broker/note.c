@@ -139,14 +139,21 @@ int session_note(struct session *session, struct slice value)
         note->len = (uint32_t)value.len;
         memcpy(note->bytes, value.at, value.len);
     }
-    free(session->note);
-    session->note = note;
+    struct session_row *row = note ? session_row(session) : session->row;
+    if (note && !row) {
+        free(note);
+        return -ENOMEM;
+    }
+    if (row) {
+        free(row->note);
+        row->note = note;
+    }
     durable_session(session, true);
     return 0;
 }
 
 struct slice session_noted(const struct session *session)
 {
-    const struct session_note *note = session->note;
+    const struct session_note *note = session->row ? session->row->note : NULL;
     return note ? slice_of(note->bytes, note->len) : SLICE_EMPTY;
 }

@@ -194,7 +194,7 @@ static void queue(struct session *session, struct outgoing *o)
     struct list *waiting = box->paged.messages ? &box->tail : &box->queue;
     list_append(o->qos ? waiting : &box->queue_qos0, &o->link);
     outbox_count(session, o, true);
-    if (session->number) {
+    if (session_number(session)) {
         durable_outgoing(session, o);
         paging_consider(session);
     }
@@ -275,7 +275,7 @@ enum attempt {
  * would be another message after a crash, and the client would have it twice. */
 static bool must_be_sealed(const struct session *session, const struct outgoing *o, bool fresh)
 {
-    return o->qos == 2 && session->number && (fresh || !durable_is_sealed(session, o));
+    return o->qos == 2 && session_number(session) && (fresh || !durable_is_sealed(session, o));
 }
 
 /* Tries to send one, in whatever list it is, and leaves it there. */
@@ -341,7 +341,7 @@ static void settle(struct session *session, struct outgoing *o, enum attempt out
         outgoing_free(session->broker, o);
         return;
     }
-    if (session->number && !o->dup)
+    if (session_number(session) && !o->dup)
         durable_outgoing(session, o);
 }
 
@@ -515,7 +515,7 @@ bool session_acknowledged(struct session *session, uint16_t packet_id, enum ackn
             list_remove(&o->link);
             await(session, o);
         }
-        if (session->number && !again)
+        if (session_number(session) && !again)
             durable_outgoing(session, o); /* else a restart would send the message again */
         session->sink->verbs->release(session->sink, packet_id);
         return true;

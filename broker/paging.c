@@ -157,7 +157,8 @@ void paging_fetch(struct session *session)
         front_is_long(box))
         return;
     list_append(&durable_of(session)->fetching, &box->fetching);
-    store->verbs->fetch(store, session->number, box->paged.from, rows_to_ask_for(&box->paged));
+    store->verbs->fetch(store, session_number(session), box->paged.from,
+                        rows_to_ask_for(&box->paged));
 }
 
 /* The message of a row, in memory again; a reference. NULL: out of memory, or no message at all. */
@@ -227,7 +228,7 @@ static bool page_in(struct session *session, const struct fetched *row)
     o->has_row = true;
     o->row = stored;
     stored->held++;
-    o->session = session->number;
+    o->session = session_number(session);
     o->number = row->number;
     if (session_may(session, ACTION_DELIVER, session_topic(session, o->message)))
         return true;
@@ -281,7 +282,7 @@ bool paging_haunt(struct session *session)
         return false;
     struct ghost *ghost = box->ghost;
     box->ghost = NULL;
-    *ghost = (struct ghost){.number = session->number,
+    *ghost = (struct ghost){.number = session_number(session),
                             .from = box->paged.from,
                             .to = box->paged.to,
                             .messages = box->paged.messages};
@@ -375,7 +376,7 @@ static struct outbox *find_fetching(const struct durable *d, uint64_t number)
 {
     for (struct list *link = d->fetching.next; link != &d->fetching; link = link->next) {
         struct outbox *box = list_item(link, struct outbox, fetching);
-        if (box->session->number == number)
+        if (session_number(box->session) == number)
             return box;
     }
     return NULL;

@@ -75,7 +75,7 @@ size_t session_recheck(struct session *session)
         struct subscription *s = list_item(link, struct subscription, on_session);
         if (keeps(session, s, &filter))
             continue;
-        if (session->number && subscription_filter(s, &filter))
+        if (session_number(session) && subscription_filter(s, &filter))
             (void)durable_unsubscription(session, buffer_slice(&filter));
         subscription_end(session, s);
         ended++;

@@ -156,7 +156,6 @@ static void restore_away(struct session *session, int64_t away_ms)
     const struct broker *broker = session->broker;
     if (away_ms == 0 || away_ms > broker->wall_ms)
         away_ms = broker->wall_ms;
-    session->away_wall_ms = away_ms;
     session->away_ms = (int64_t)broker->mono_ms - (broker->wall_ms - away_ms);
 }
 
@@ -181,7 +180,8 @@ static bool fill(struct session *session, const struct record_session *record)
 /* The one it replaces has lost its last row to a crash without memory; see durable_session_end. */
 static void replace(struct restoring *r, struct session *former)
 {
-    size_t at = position(r->sessions, r->session_count, sizeof *r->sessions, former->number);
+    size_t at =
+        position(r->sessions, r->session_count, sizeof *r->sessions, session_number(former));
     if (at < r->session_count)
         r->sessions[at].session = NULL;
     former->mountpoint = former->mountpoint ? former->mountpoint : "";
@@ -204,11 +204,16 @@ static bool restore_session(struct broker *broker, struct restoring *r, const st
     struct session *session = session_new(broker, record.client_id);
     if (!session)
         return no_memory(r);
+    struct session_row *row = session_row(session);
+    if (!row) {
+        session_free(session);
+        return no_memory(r);
+    }
     bool filled = fill(session, &record);
     if (!filled)
         (void)no_memory(r);
-    session->number = kept->session;
-    session->stored = true;
+    row->number = kept->session;
+    row->stored = true;
     if (!filled || record.over || (record.away_ms == 0 && record.expiry_s == 0)) {
         session->mountpoint = session->mountpoint ? session->mountpoint : "";
         will_free(session->will);

@@ -58,18 +58,46 @@ bool session_may(struct session *session, enum action action, struct slice topic
 
 static void timer_fired(struct timer *timer);
 
+/* Bytes of one with an id of that length, which begins where the last member ends. */
+static size_t session_size(size_t id_len)
+{
+    size_t size = offsetof(struct session, id) + id_len;
+    return size > sizeof(struct session) ? size : sizeof(struct session);
+}
+
+struct session_row *session_row(struct session *session)
+{
+    if (session->row)
+        return session->row;
+    struct session_row *row = calloc(1, sizeof *row);
+    if (!row)
+        return NULL;
+    row->session = session;
+    list_init(&row->record);
+    session->row = row;
+    return row;
+}
+
+/* After durable_session_end. */
+static void drop_row(struct session *session)
+{
+    if (session->row)
+        free(session->row->note);
+    free(session->row);
+    session->row = NULL;
+}
+
 struct session *session_new(struct broker *broker, struct slice client_id)
 {
     if (client_id.len > UINT16_MAX || broker->sessions.count >= broker->limits->sessions)
         return NULL;
-    struct session *session = calloc(1, sizeof *session + client_id.len);
+    struct session *session = calloc(1, session_size(client_id.len));
     if (!session)
         return NULL;
     session->broker = broker;
     session->id_len = (uint16_t)client_id.len;
     memcpy(session->id, client_id.at, client_id.len);
     list_init(&session->roll);
-    list_init(&session->record);
     list_init(&session->subscriptions);
     timer_init(&session->timer, timer_fired);
     if (map_put(&broker->sessions, session) != 0) {
@@ -108,8 +136,7 @@ static bool wipe(struct session *session)
     outbox_free(session, DROP_SESSION_ENDED);
     free(session->inbound);
     session->inbound = NULL;
-    free(session->note);
-    session->note = NULL;
+    drop_row(session);
     return true;
 }
 
@@ -125,7 +152,7 @@ void session_free(struct session *session)
     drop_subscriptions(session);
     outbox_free(session, DROP_SESSION_ENDED);
     free(session->inbound);
-    free(session->note);
+    drop_row(session);
     will_free(session->will);
     principal_unref(session->principal);
     identity_unref(session->identity);
@@ -198,7 +225,7 @@ static void timer_fired(struct timer *timer)
 void session_set_expiry(struct session *session, uint32_t expiry_s)
 {
     session->expiry_s = expiry_s;
-    if (expiry_s && !session->number)
+    if (expiry_s && !session_number(session))
         (void)durable_adopt(session); /* without memory it lasts as long as the process */
     else
         durable_session(session, true);
@@ -232,7 +259,6 @@ void broker_disconnect(struct broker *broker, struct session *session, enum depa
 {
     session->sink = NULL;
     session->away_ms = (int64_t)broker->mono_ms;
-    session->away_wall_ms = broker->wall_ms;
     broker->stats.clients_connected--;
     if (how == DEPART_CLEANLY) { /* [MQTT-3.14.4-3] */
         will_free(session->will);
@@ -252,7 +278,6 @@ void broker_disconnect(struct broker *broker, struct session *session, enum depa
 void session_await(struct session *session, int64_t until_ms)
 {
     const struct broker *broker = session->broker;
-    session->away_wall_ms = until_ms;
     session->away_ms = (int64_t)broker->mono_ms + (until_ms - broker->wall_ms);
     durable_session(session, false);
     session_set_timer(session);
@@ -304,10 +329,10 @@ static void bind(struct session *session, const struct connect_request *request,
     session->expiry_s = request->expiry_s;
     session->window = request->receive_maximum;
     session->inbound_maximum = request->inbound_maximum;
-    if (session->number || !session->expiry_s) /* stuck: it is as the store has it */
+    if (session_number(session) || !session->expiry_s) /* stuck: it is as the store has it */
         durable_session(session, !durable_is_stuck(session->broker));
     else
-        (void)durable_adopt(session); /* it is new, and has nothing there might be no memory for */
+        (void)durable_adopt(session); /* it has its row, or else it is as before */
     session->broker->stats.connects++;
 }
 
@@ -335,7 +360,7 @@ static bool lacks_room(const struct broker *broker, const struct session *sessio
 {
     if (!durable_is_full(broker))
         return false;
-    if (session && session->number && !is_over(session, request))
+    if (session && session_number(session) && !is_over(session, request))
         return durable_is_stuck(broker) && !is_as_stored(session, request);
     return request->expiry_s > 0;
 }
@@ -370,6 +395,10 @@ enum verdict broker_connect(struct broker *broker, const struct connect_request 
             durable_begin(&broker->durable); /* nobody waits for the end of that */
         }
         *present = !ends;
+    }
+    if (!*present && !durable_provide(session, request->expiry_s)) {
+        session_free(session);
+        return VERDICT_NO_MEMORY;
     }
     bind(session, request, sink);
     session_recheck(session); /* what it left behind may be more than it may have now */

@@ -15,6 +15,17 @@ struct inbound_ids {
     uint16_t ids[];
 };
 
+/* What only sessions need that are durable, or whose protocol wants something remembered. */
+struct session_row {
+    struct session *session;   /* whose it is */
+    struct session_note *note; /* or NULL: what its protocol wants remembered; owned */
+    uint64_t number;           /* that the store knows it by; 0: it is not durable */
+    struct list record;        /* in durable.sessions while the row has to be written */
+    uint32_t saved_in;         /* the batch that it was written in last */
+    bool unsaved;              /* it has to say something else, for which somebody may wait */
+    bool stored;               /* the store has it */
+};
+
 struct session {
     struct broker *broker;
     struct sink *sink; /* NULL: away */
@@ -26,28 +37,31 @@ struct session {
     struct inbound_ids *inbound; /* or NULL */
     struct will *will;           /* or NULL */
     struct replay *replay;       /* or NULL: retained messages still to be sent */
-    struct session_note *note;   /* or NULL: what its protocol wants remembered; owned */
+    struct session_row *row;     /* or NULL; owned */
     struct list roll;            /* broker.checked, or broker.unchecked after a change of access */
     struct list subscriptions;
     struct timer timer; /* while away: the will's delay or the session's end, whichever is first */
     int64_t away_ms;    /* monotonic: when the connection ended; before 0: before the machine */
-    int64_t away_wall_ms; /* the same by the wall clock, which outlives the process */
-    uint64_t number;      /* that the store knows it by; 0: it is not durable */
-    struct list record;   /* in durable.sessions while its row has to be written */
     uint32_t expiry_s;
     uint32_t subscription_count;
-    uint32_t saved_in;         /* the batch that its row was written in last */
     uint32_t walk, walk_index; /* walk.c: where this session stands in the walk under way */
     uint16_t window;           /* the client's receive maximum */
     uint16_t inbound_maximum;  /* QoS 2 messages it may have open towards the core */
     uint16_t id_len;
-    bool unsaved; /* its row has to say something else, for which somebody may wait */
     bool ending;  /* it is over, but there was no memory for what others inherit: once more soon */
-    bool stored;  /* the store has a row of it */
     bool stalled; /* the sink was full when it was last offered something */
     bool asleep;  /* and that because its client sleeps */
     char id[];
 };
+
+/* What the store knows it by; 0: it is not durable. */
+static inline uint64_t session_number(const struct session *session)
+{
+    return session->row ? session->row->number : 0;
+}
+
+/* Its row, made when first asked for; borrowed. NULL when out of memory. */
+struct session_row *session_row(struct session *session);
 
 /* A session of that id, which has none yet, and nothing else: no identity, not bound. NULL when
  * there may be no more of them, or when out of memory. */

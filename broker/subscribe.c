@@ -85,7 +85,7 @@ static enum verdict subscribe(struct session *session, struct slice given,
     if (!former && (session->subscription_count >= broker->limits->subscriptions ||
                     broker->router.tree.count >= broker->limits->filter_nodes))
         return VERDICT_QUOTA;
-    if (session->number && durable_is_full(broker))
+    if (session_number(session) && durable_is_full(broker))
         return VERDICT_QUOTA;
     bool existed;
     struct subscription *s = router_add(&broker->router, session, &session->subscriptions,

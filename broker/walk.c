@@ -175,7 +175,7 @@ enum verdict walk_provide(struct broker *broker, struct message *m)
         uint32_t more = copies_of(&walk->matches[i]);
         if (!more)
             continue;
-        if ((refuse && !outbox_has_room(session, size, more)) || (full && session->number))
+        if ((refuse && !outbox_has_room(session, size, more)) || (full && session_number(session)))
             return VERDICT_QUOTA;
         if (!outbox_of(session))
             return VERDICT_NO_MEMORY;

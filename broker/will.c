@@ -161,7 +161,7 @@ void will_fire(struct session *session)
         return;
     session->will = NULL; /* once only, whatever routing it may cause */
     durable_will_fired(session);
-    bool lasting = session->number != 0;
+    bool lasting = session_number(session) != 0;
     struct principal *principal = session_principal(session);
     struct fired_will *fired = principal ? fired_new(principal, will, session->mountpoint) : NULL;
     if (!fired) {

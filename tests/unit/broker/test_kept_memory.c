@@ -273,6 +273,67 @@ static void it_survives_when_there_is_no_memory_from_some_point_on(void **state)
     sweep(1000000, 0, false);
 }
 
+/* A new client that is to last, one that starts anew over what it had left, and one that is there
+ * and is to last from now on. */
+static bool begin_to_last(long n, long failures)
+{
+    long live = allocator.live;
+    void *stage;
+    stage_start(&stage);
+    const struct scene *s = stage;
+    const struct stats *stats = broker_stats(s->w->broker);
+    struct fake_client *clients[] = {s->a, s->b};
+    bool here[2], noted[2];
+    s->store->own = own;
+    be_away(s, s->b, "b", "t/#");
+    struct identity *nobody = identity_new(SLICE_EMPTY, true);
+    allocator.until = n;
+    allocator.failures = failures;
+    allocator.on = true;
+    for (int i = 0; i < 2; i++) {
+        struct connect_request request = usual_request(i ? "b" : "a");
+        request.identity = nobody;
+        request.expiry_s = 3600;
+        enum verdict verdict = client_connect_as(s->w, clients[i], request);
+        here[i] = verdict == VERDICT_OK;
+        assert_true(here[i] || verdict == VERDICT_NO_MEMORY);
+        noted[i] = here[i] && session_note(clients[i]->session, SLICE("note")) == 0;
+    }
+    session_set_expiry(s->pub->session, 3600);
+    allocator.on = false;
+    assert_int_equal(stats->sessions, s->w->broker->sessions.count);
+    assert_int_equal(find(s, "a") != NULL, here[0]);
+    for (int i = 0; i < 2; i++) /* it is durable, or was refused */
+        assert_true(!here[i] || session_is_kept(clients[i]->session));
+    client_vanish(s->w, s->pub);
+    client_connect_persistent(s->w, s->pub, "pub");
+    assert_true(s->pub->present && session_is_kept(s->pub->session));
+    settle(s);
+    crash(s, 10);
+    for (int i = 0; i < 2; i++) {
+        const struct session *session = find(s, i ? "b" : "a");
+        assert_true(session || !here[i]);
+        if (here[i])
+            assert_int_equal(session_noted(session).len, noted[i] ? 4 : 0);
+    }
+    identity_unref(nobody);
+    stage_stop(&stage);
+    assert_int_equal(allocator.live, live);
+    return allocator.until < 0;
+}
+
+static void a_session_is_durable_or_refused(void **state)
+{
+    (void)state;
+    static const long failures[] = {1, 2, 1000000};
+    for (size_t i = 0; i < sizeof failures / sizeof failures[0]; i++) {
+        long n = 0;
+        while (begin_to_last(n, failures[i]))
+            n++;
+        assert_true(n > 5); /* so many different places were tried */
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -280,6 +341,7 @@ int main(void)
         cmocka_unit_test(it_survives_when_queues_are_read_from_the_store),
         cmocka_unit_test(it_survives_a_few_failing_in_a_row),
         cmocka_unit_test(it_survives_when_there_is_no_memory_from_some_point_on),
+        cmocka_unit_test(a_session_is_durable_or_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -386,7 +386,7 @@ static void numbers_are_not_given_twice(void **state)
     uint64_t highest = 0;
     for (int run = 0; run < 5; run++) {
         client_connect_persistent(s->w, s->a, "a");
-        assert_true(s->a->session->number > highest);
+        assert_true(session_number(s->a->session) > highest);
         settle(s);
         highest = s->w->broker->durable.number;
         broker_kick(s->w->broker, SLICE("a"), EXPEL_DENIED);
