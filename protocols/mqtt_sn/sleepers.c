@@ -77,6 +77,7 @@ static struct slice id_of(const struct sleeper *sleeper)
 }
 
 static struct map sleepers = {.key = place_of}; /* as there is one broker */
+static int64_t recalled_ms; /* the wall clock when it was found out who sleeps */
 
 void sn_sleepers_clear(void)
 {
@@ -117,11 +118,9 @@ static void expect(struct slice at, struct slice client_id)
  * not make it longer than it was. */
 static int64_t left_ms(const struct broker *broker, const struct sn_sleep *sleep)
 {
-    int64_t now_ms = broker_wall_ms(broker);
-    if (sleep->until_ms <= now_ms)
-        return sleep->until_ms > 0 ? sleep->until_ms - now_ms : 1 - now_ms;
-    return sleep->until_ms - now_ms < sleep->silence_ms ? sleep->until_ms - now_ms
-                                                        : sleep->silence_ms;
+    int64_t most_ms = recalled_ms + sleep->silence_ms;
+    int64_t until_ms = sleep->until_ms < most_ms ? sleep->until_ms : most_ms;
+    return (until_ms > 0 ? until_ms : 1) - broker_wall_ms(broker);
 }
 
 static void recall(void *to, struct session *session)
@@ -144,6 +143,7 @@ void sn_sleepers_recall(struct broker *broker, struct loop *loop)
 {
     (void)loop;
     sn_sleepers_clear();
+    recalled_ms = broker_wall_ms(broker);
     broker_each_session(broker, "mqtt-sn", recall, broker);
 }
 

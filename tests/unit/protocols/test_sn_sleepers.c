@@ -249,7 +249,7 @@ static void a_clock_that_was_set_back_makes_no_night_longer(void **state)
 {
     struct night *night = *state;
     uint16_t id;
-    (void)sleeper(night, SN_WILL, NULL, &id);
+    struct device *device = sleeper(night, SN_WILL, NULL, &id);
     settle(night);
     night->stage->air.wall_ms -= INT64_C(10) * 24 * 3600 * 1000;
     crash(night, 0);
@@ -257,6 +257,8 @@ static void a_clock_that_was_set_back_makes_no_night_longer(void **state)
     assert_int_equal(wills(night), 0);
     air_wait(&night->stage->air, 2000);
     assert_int_equal(wills(night), 1);
+    sn_says(device, M(SN_PINGREQ, STR("one"))); /* too late */
+    sn_hears(device, M(SN_DISCONNECT, .empty = true));
 }
 
 static void a_stop_in_good_order_is_no_end_either(void **state)
