@@ -405,18 +405,29 @@ static void be_silent(enum log_level level, const char *about, const char *messa
     (void)message;
 }
 
-static uint64_t option(int count, char **words, const char *name, uint64_t fallback)
+/* Pairs of a name and a number, and nothing else: a run that was not asked for proves nothing. */
+static bool read_options(int count, char **words, uint64_t *flips, uint64_t *seed)
 {
-    for (int i = 1; i + 1 < count; i++)
-        if (strcmp(words[i], name) == 0)
-            return strtoull(words[i + 1], NULL, 10);
-    return fallback;
+    for (int i = 1; i < count; i += 2) {
+        char *end = NULL;
+        uint64_t *option = strcmp(words[i], "--flips") == 0  ? flips
+                           : strcmp(words[i], "--seed") == 0 ? seed
+                                                             : NULL;
+        if (option && i + 1 < count && words[i + 1][0] >= '0' && words[i + 1][0] <= '9')
+            *option = strtoull(words[i + 1], &end, 10);
+        if (!end || *end != '\0')
+            return false;
+    }
+    return true;
 }
 
 int main(int count, char **words)
 {
-    uint64_t flips = option(count, words, "--flips", 300);
-    uint64_t seed = option(count, words, "--seed", 1), set_aside = 0, whole = 0;
+    uint64_t flips = 300, seed = 1, set_aside = 0, whole = 0;
+    if (!read_options(count, words, &flips, &seed)) {
+        fputs("usage: bitflip [--flips N] [--seed N]\n", stderr);
+        return 2;
+    }
     uint64_t lost[2] = {0}, flipped[2] = {0}; /* in the database, in its log */
     char *const folders[] = {folder, pristine[0], pristine[1]};
     log_capture(be_silent);
