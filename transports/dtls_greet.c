@@ -11,9 +11,9 @@
 #include "base/hash.h"
 #include "transports/credentials.h"
 #include "transports/dtls_cookie.h"
+#include "transports/peer.h"
+#include "transports/socket.h"
 #include "transports/tls_cause.h"
-#include <arpa/inet.h>
-#include <stdio.h>
 
 /* What is judged. */
 struct stranger {
@@ -135,11 +135,12 @@ static void log_failure(struct dtls_home *home, const struct endpoint *from, uin
                         const char *cause)
 {
     uint32_t missed;
-    char address[INET6_ADDRSTRLEN] = "", about[INET6_ADDRSTRLEN + 16];
+    struct sockaddr_storage at;
+    char about[5 + PEER_ADDRESS_SIZE] = "dtls ";
     if (!log_rate_allows(&home->common.failures, now_ms, FAILURES_LOGGED, &missed))
         return;
-    inet_ntop(AF_INET6, from->address, address, sizeof(address));
-    snprintf(about, sizeof(about), "dtls [%s]:%u", address, from->port);
+    endpoint_write(&at, AF_INET6, from);
+    socket_address(about + 5, PEER_ADDRESS_SIZE, &at);
     log_line(LOG_INFO, about, "TLS handshake failed: %s", cause);
     if (missed)
         log_line(LOG_INFO, about, "%u more failed handshakes were not logged", missed);

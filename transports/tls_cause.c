@@ -169,12 +169,13 @@ static enum tls_failure kind_of(int error)
 static void say(char *to, enum tls_failure kind, int error, struct slice first,
                 const char *certificate)
 {
-    uint16_t version = 0x0303;
+    uint16_t version = 0;
     if (first.len == TLS_FIRST_SIZE)
         version = (uint16_t)(first.at[HELLO_VERSION_AT] << 8 | first.at[HELLO_VERSION_AT + 1]);
     switch (kind) {
     case TLS_FAILED_VERSION:
-        snprintf(to, TLS_CAUSE_SIZE, "client offered only %s", version_name(version));
+        snprintf(to, TLS_CAUSE_SIZE, "client offered only %s",
+                 version ? version_name(version) : "older versions");
         return;
     case TLS_FAILED_CERTIFICATE:
         if (error == NO_PEER_CERT || (error == VERIFY_CERT_ERROR && !certificate[0]))

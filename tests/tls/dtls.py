@@ -108,6 +108,13 @@ class Clients(unittest.TestCase):
                 self.assertNotEqual(done.returncode, 0)
                 self.assertNotIn(b"Verify return code: 0 (ok)", done.stdout.split(b"---")[-1])
 
+    def test_the_log_says_who_was_refused_and_why(self):
+        for words, why in ((("-dtls1", "-cipher", "ALL@SECLEVEL=0"), "client offered only older "),
+                           (("-dtls1_2", "-cipher", "AES128-GCM-SHA256"), "no cipher suite ")):
+            subprocess.run(["timeout", "5", "openssl", "s_client", *words, "-connect",
+                            f"127.0.0.1:{self.port}"], input=b"", capture_output=True, check=False)
+            self.siotd.await_log(rf"dtls 127\.0\.0\.1:[0-9]+: TLS handshake failed: {why}")
+
     @unittest.skipUnless(shutil.which("gnutls-cli"), "no gnutls-cli")
     def test_gnutls(self):
         seen = self.talk("timeout", str(PATIENCE_S), "gnutls-cli", "--udp", "--x509cafile",
