@@ -23,7 +23,8 @@ void datagram_input_heard(struct peer *peer, const struct arrival *arrival)
         return;
     size_t credit = datagram->credit + AMPLIFICATION * arrival->bytes.len;
     datagram->credit = credit < CREDIT_MAX ? (uint32_t)credit : CREDIT_MAX;
-    datagram->asked = true;
+    datagram->unanswered = true;
+    datagram->followed = false;
 }
 
 /* Gives one datagram to the protocol. Returns false when it is to be offered again. */

@@ -21,12 +21,22 @@ static bool is_proven(const struct peer *peer)
     return peer->flags & PEER_VERIFIED || port_layer(peer_port(peer));
 }
 
-size_t datagram_output_allowance(const struct peer *peer)
+uint64_t datagram_output_allowed_ms(const struct peer *peer)
 {
     const struct datagram *datagram = peer_datagram(peer);
     if (is_proven(peer))
+        return 0;
+    if (datagram->followed)
+        return UINT64_MAX;
+    return datagram->unanswered ? datagram->heard_ms : datagram->heard_ms + UNPROVEN_PAUSE_MS;
+}
+
+size_t datagram_output_allowance(const struct peer *peer)
+{
+    if (is_proven(peer))
         return SIZE_MAX;
-    return datagram->asked ? datagram->credit : 0;
+    bool may = datagram_output_allowed_ms(peer) <= peer_loop(peer)->now_ms;
+    return may ? peer_datagram(peer)->credit : 0;
 }
 
 /* Takes a datagram from what an unproven peer may be sent; false when that is too little. */
@@ -37,7 +47,8 @@ static bool charge(struct peer *peer, size_t len)
         return true;
     if (len > datagram_output_allowance(peer))
         return false;
-    datagram->asked = false;
+    datagram->unanswered = false;
+    datagram->followed = peer_loop(peer)->now_ms - datagram->heard_ms >= UNPROVEN_PAUSE_MS;
     datagram->credit -= (uint32_t)len;
     return true;
 }

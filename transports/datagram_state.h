@@ -17,8 +17,9 @@
 #include "transports/peer_state.h"
 
 enum {
-    AMPLIFICATION = 3,    /* bytes to an unproven address for each byte that came from there */
-    CREDIT_MAX = 1 << 20, /* bytes that it may save up */
+    AMPLIFICATION = 3,        /* bytes to an unproven address for each byte that came from there */
+    UNPROVEN_PAUSE_MS = 1000, /* of silence, after which one datagram more may go there */
+    CREDIT_MAX = 1 << 20,     /* bytes that it may save up */
     /* Bits of a prefix that share a number of handshakes. */
     PREFIX_IPV4 = 24,
     PREFIX_IPV6 = 64,
@@ -35,8 +36,10 @@ struct datagram {
     uint32_t backlog;   /* bytes in the port's queues */
     uint32_t queued;    /* datagrams in the port's queues */
     uint32_t held;      /* of these in port.held */
-    bool asked;         /* while it is not verified: one datagram may be sent to it */
-    struct peer peer;   /* the last member */
+    /* While it is not verified, since its last datagram: */
+    bool unanswered;  /* it has been sent nothing */
+    bool followed;    /* it has been sent something after the pause */
+    struct peer peer; /* the last member */
 };
 
 /* What a listener on datagrams has in addition. */
@@ -141,6 +144,7 @@ void datagram_input_forget_port(struct port *port);
 uint8_t *datagram_output_reserve(struct peer *peer, size_t len, uint64_t promise);
 void datagram_output_barrier(struct peer *peer, uint64_t promise);
 size_t datagram_output_allowance(const struct peer *peer);
+uint64_t datagram_output_allowed_ms(const struct peer *peer);
 size_t datagram_output_most(const struct peer *peer);
 /* Puts a datagram for the wire into the queue, whoever it goes to. `peer` may be NULL. */
 void datagram_output_emit(struct port *port, struct peer *peer, const struct endpoint *to,

@@ -226,9 +226,20 @@ void peer_verify(struct peer *peer)
         datagram_peer_verify(peer);
 }
 
+bool peer_may_give_way(const struct peer *peer)
+{
+    const struct listener *listener = peer_home(peer);
+    return peer->flags & PEER_STRANGER && listener->stranger_count > listener->strangers_max / 2;
+}
+
 size_t peer_allowance(const struct peer *peer)
 {
     return peer->flags & PEER_DATAGRAM ? datagram_output_allowance(peer) : SIZE_MAX;
+}
+
+uint64_t peer_allowed_ms(const struct peer *peer)
+{
+    return peer->flags & PEER_DATAGRAM ? datagram_output_allowed_ms(peer) : 0;
 }
 
 size_t peer_endpoint(const struct peer *peer, uint8_t to[PEER_ENDPOINT_SIZE])

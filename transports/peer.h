@@ -137,11 +137,19 @@ size_t peer_datagram_most(const struct peer *peer);
 bool peer_is_verified(const struct peer *peer);
 void peer_verify(struct peer *peer);
 
+/* Whether it is not verified and neither are so many others of its listener, half of the option
+ * strangers, that it may soon have to give way. */
+bool peer_may_give_way(const struct peer *peer);
+
 /* How many bytes the next datagram to it may have: until it is verified (then SIZE_MAX) three times
- * what it has sent, less what it was sent; and 0 from the first datagram that it is sent until the
- * next one comes from there. A datagram beyond that is dropped and counted,
- * not sent. */
+ * what it has sent, less what it was sent. And 0 from the first datagram that it is sent until it
+ * has said nothing for a second; then it may be sent one more, and 0 until the next one comes from
+ * there. A datagram beyond that is dropped and counted, not sent. */
 size_t peer_allowance(const struct peer *peer);
+
+/* Since when, or from when on, that need not be 0 (ms of peer_now_ms) if nothing comes from there
+ * meanwhile; UINT64_MAX: not before something does. */
+uint64_t peer_allowed_ms(const struct peer *peer);
 
 /* The peer's address as bytes that only this address has (16 of IPv6 or mapped IPv4, two of the
  * port, and the interface of a link-local one), into `to`; for keys and keyed hashes. Returns the

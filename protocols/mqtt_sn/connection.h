@@ -40,7 +40,7 @@ struct sn_connection {
     uint8_t node_len;
     bool wrapped : 1; /* behind a forwarder */
     bool clean : 1;   /* its session ends with it */
-    bool probed : 1;  /* it has been asked to prove its address without a delivery */
+    bool probed : 1;  /* it has been asked to prove its address though nothing waited for that */
     bool fresh : 1;   /* nothing has come since CONNACK was sent */
 };
 

@@ -82,6 +82,8 @@ static void settle(const struct sn_visit *visit)
     c->heard_ms = peer_now_ms(visit->gate->peer);
     sn_sleep_goes_on(c);
     sn_traffic_heard(c);
+    if (c->state == SN_ACTIVE && peer_may_give_way(visit->gate->peer))
+        sn_probe(c);
     if (c->state == SN_AWAKE)
         sn_rest(c);
 }

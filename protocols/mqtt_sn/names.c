@@ -3,6 +3,7 @@
 #include "protocols/mqtt_sn/packets.h"
 
 #include "protocols/mqtt_sn/predefined.h"
+#include "protocols/mqtt_sn/traffic.h"
 
 /* For whom an id is not to be given: it means something to that client already. */
 struct client {
@@ -36,11 +37,15 @@ struct slice sn_name_of(const struct sn_gate *gate, const struct sn_connection *
     return SLICE_EMPTY;
 }
 
-/* Whether it may have one more name. */
-static bool is_room(const struct sn_connection *c)
+/* Whether it may have one more name. What has to be proven for that is asked for. */
+static bool is_room(struct sn_connection *c)
 {
-    return c->topics->count < sn_options_of(c->gate)->topics &&
-           (peer_is_verified(c->gate->peer) || sn_topics_size(c->topics) < SN_UNPROVEN_MOST);
+    if (c->topics->count >= sn_options_of(c->gate)->topics)
+        return false;
+    if (peer_is_verified(c->gate->peer) || sn_topics_size(c->topics) < SN_UNPROVEN_MOST)
+        return true;
+    sn_probe(c);
+    return false;
 }
 
 struct sn_topic *sn_row_of(struct sn_connection *c, struct slice name)

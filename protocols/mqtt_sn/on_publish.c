@@ -157,15 +157,6 @@ static bool admit(struct sn_connection *c, const struct sn_packet *packet)
     return false;
 }
 
-/* Who only publishes, by ids that need no REGISTER, is asked for a proof of its address by one. */
-static void probe(struct sn_connection *c, struct slice topic)
-{
-    const struct sn_topic *row = sn_row_of(c, topic);
-    if (row)
-        sn_probe(c, row);
-    c->probed = true;
-}
-
 static void publish(struct sn_connection *c, const struct sn_packet *packet, struct slice topic)
 {
     uint8_t qos = (uint8_t)sn_qos(packet);
@@ -176,8 +167,6 @@ static void publish(struct sn_connection *c, const struct sn_packet *packet, str
     enum sn_code code = sn_code_of(verdict);
     message_end(&message);
     if (code == SN_ACCEPTED) {
-        if (!c->probed && !peer_is_verified(c->gate->peer))
-            probe(c, topic);
         if (qos == 2)
             sn_recent_taken(&c->recent, packet);
         acknowledge(c, packet, qos);

@@ -22,7 +22,6 @@ void sn_on_register(struct sn_visit *visit, const struct sn_packet *packet)
         if (topic) {
             answer.topic_id = topic->id;
             topic->known = true;
-            sn_probe(c, topic);
         }
     }
     sn_tell(c, &answer);

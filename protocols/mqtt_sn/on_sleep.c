@@ -114,8 +114,7 @@ void sn_on_pingreq(struct sn_visit *visit, const struct sn_packet *packet)
         return;
     }
     if (c->state == SN_ACTIVE || (c->state == SN_ASLEEP && packet->text.len == 0)) {
-        if (!sn_owe_pingresp(c))
-            sn_answer_plain(visit, SN_PINGRESP);
+        sn_answer_plain(visit, SN_PINGRESP);
     } else if (c->state == SN_ASLEEP) {
         if (slice_equal(packet->text, session_client_id(c->session)))
             wake(c);

@@ -5,7 +5,6 @@
 
 #include "base/utf8.h"
 #include "broker/topic.h"
-#include "protocols/mqtt_sn/traffic.h"
 
 #include <stdio.h>
 
@@ -34,17 +33,6 @@ static void log_refused(const struct sn_connection *c, struct slice filter, cons
            log_escape(escaped, sizeof escaped, filter), why, more);
 }
 
-/* For the proof of an address that uses no topic by name: any will do, and everybody may know this
- * one. */
-static void probe_anyhow(struct sn_connection *c)
-{
-    struct sn_topic *topic = NULL;
-    if (!c->probed && !peer_is_verified(c->gate->peer))
-        topic = sn_row_of(c, SLICE("$SYS"));
-    if (topic)
-        sn_probe(c, topic);
-}
-
 /* The id under which the messages will come, where one can be told now: of a filter without
  * wildcards that is a topic's name (section 5.4.16). */
 static uint16_t id_of(struct sn_connection *c, const struct sn_packet *packet, struct slice filter)
@@ -58,7 +46,6 @@ static uint16_t id_of(struct sn_connection *c, const struct sn_packet *packet, s
     if (!topic)
         return 0; /* no more ids: its messages are lost, or come by an id known beforehand */
     topic->known = true;
-    sn_probe(c, topic);
     return topic->id;
 }
 
@@ -98,9 +85,6 @@ void sn_on_subscribe(struct sn_visit *visit, const struct sn_packet *packet)
     if (answer.code == SN_ACCEPTED) {
         answer.flags = packet->flags & SN_QOS; /* granted as asked for */
         answer.topic_id = id_of(c, packet, filter);
-        probe_anyhow(c);
-        if (sn_owe_suback(c, &answer))
-            return;
     }
     sn_tell_after(c, &answer);
 }

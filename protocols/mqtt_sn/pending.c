@@ -6,11 +6,12 @@
  * who may try often; so a wrong guess, whoever's, makes three REGISTERs in a row of one, for
  * everybody, until nobody has guessed for a while.
  *
- * Such an address is sent one datagram for each of its own. So REGISTER takes the place of a
- * SUBACK or a PINGRESP, which follows when REGACK has come, or is paid for by a message that is not
- * answered. */
+ * Each datagram of such an address is answered with one at once, and after a second of its silence
+ * it may be sent one more (peer_allowance). The answer is SUBACK, PINGRESP, PUBACK, as clients
+ * expect it; REGISTER is that other one, and is only sent when something waits for it. */
 #include "base/random.h"
 #include "protocols/mqtt_sn/encode.h"
+#include "protocols/mqtt_sn/packets.h"
 #include "protocols/mqtt_sn/traffic.h"
 
 #include <stdlib.h>
@@ -55,26 +56,62 @@ static uint16_t unguessable(void)
     return msg_id;
 }
 
-void sn_register_again(struct sn_connection *c)
+/* Short, and everybody may know it; else the oldest of the client's own. */
+static const struct sn_topic *any_topic(struct sn_connection *c)
+{
+    const struct sn_topic *topic = sn_row_of(c, SLICE("$SYS"));
+    if (!topic && c->topics && c->topics->count)
+        topic = c->topics->ids[0];
+    return topic;
+}
+
+static struct sn_packet register_of(struct sn_connection *c)
 {
     struct sn_traffic *t = c->traffic;
     const struct sn_topic *topic = sn_topics_find(c->topics, t->register_id);
-    struct sn_packet packet = {
+    if (t->register_msg == 0)
+        t->register_msg = unguessable();
+    return (struct sn_packet){
         .type = SN_REGISTER,
         .topic_id = t->register_id,
         .msg_id = t->register_msg,
         .text = slice_of(topic->name, topic->len),
     };
-    t->register_due_ms = WHEN_HEARD;
-    t->register_waits = true;
-    if (t->register_msg == 0)
-        packet.msg_id = t->register_msg = unguessable();
-    if (peer_allowance(c->gate->peer) < sn_size(&packet) + (c->wrapped ? SN_WRAP + c->node_len : 0))
+}
+
+static bool is_affordable(const struct sn_connection *c, const struct sn_packet *packet)
+{
+    size_t size = sn_size(packet) + (c->wrapped ? SN_WRAP + c->node_len : 0);
+    return size <= peer_allowance(c->gate->peer);
+}
+
+/* An address that has not sent enough to be told that topic is asked for its proof with any. */
+static void abridge(struct sn_connection *c)
+{
+    const struct sn_topic *topic = peer_allowance(c->gate->peer) ? any_topic(c) : NULL;
+    if (!topic || topic->id == c->traffic->register_id)
         return;
-    t->register_tries++;
-    t->register_waits = false;
-    sn_tell(c, &packet);
-    t->register_due_ms = peer_now_ms(c->gate->peer) + sn_options_of(c->gate)->retry;
+    c->traffic->register_id = topic->id;
+    c->traffic->register_msg = 0;
+}
+
+void sn_register_again(struct sn_connection *c)
+{
+    struct sn_traffic *t = c->traffic;
+    struct peer *peer = c->gate->peer;
+    uint64_t now = peer_now_ms(peer);
+    struct sn_packet packet = register_of(c);
+    if (!is_affordable(c, &packet)) {
+        abridge(c);
+        packet = register_of(c);
+    }
+    if (is_affordable(c, &packet)) {
+        t->register_tries++;
+        sn_tell(c, &packet);
+        t->register_due_ms = now + sn_options_of(c->gate)->retry;
+    } else {
+        t->register_due_ms = peer_allowed_ms(peer) > now ? peer_allowed_ms(peer) : WHEN_HEARD;
+    }
     sn_gate_due(c->gate, t->register_due_ms);
 }
 
@@ -82,8 +119,7 @@ void sn_traffic_heard(struct sn_connection *c)
 {
     struct sn_traffic *t = c->traffic;
     uint64_t now = peer_now_ms(c->gate->peer);
-    if (!t || !t->register_id || t->register_due_ms != WHEN_HEARD || !sn_is_listening(c) ||
-        peer_allowance(c->gate->peer) == 0)
+    if (!t || !t->register_id || t->register_due_ms != WHEN_HEARD || !sn_is_listening(c))
         return;
     bool is_urgent = !list_empty(&t->pending) || peer_is_verified(c->gate->peer);
     if (is_urgent && t->register_tries <= sn_options_of(c->gate)->retries) {
@@ -94,63 +130,23 @@ void sn_traffic_heard(struct sn_connection *c)
     sn_gate_due(c->gate, t->register_due_ms);
 }
 
-/* Asks an address that has proven nothing for a proof before there is anything to deliver. */
-void sn_probe(struct sn_connection *c, const struct sn_topic *topic)
+void sn_probe(struct sn_connection *c)
 {
-    if (c->probed || peer_is_verified(c->gate->peer))
-        return;
-    struct sn_traffic *t = sn_traffic_of(c);
-    if (!t || t->register_id)
+    if (c->probed || peer_is_verified(c->gate->peer) || (c->traffic && c->traffic->register_id))
         return;
     c->probed = true;
+    const struct sn_topic *topic = any_topic(c);
+    struct sn_traffic *t = topic ? sn_traffic_of(c) : NULL;
+    if (!t)
+        return;
     t->register_id = topic->id;
-    t->register_msg = unguessable();
+    t->register_msg = 0;
     t->register_tries = 0;
-    t->register_waits = true;
     t->register_due_ms = peer_now_ms(c->gate->peer) + PAUSE_MS;
     sn_gate_due(c->gate, t->register_due_ms);
 }
 
-/* ---- answers whose place REGISTER has taken ---- */
-
-/* Whoever asks again after that has not understood REGISTER, or not got it: this time it gets what
- * it asks for. */
-static bool takes_place(struct sn_connection *c, bool *owes)
-{
-    struct sn_traffic *t = c->traffic;
-    bool again = *owes;
-    *owes = false;
-    if (again || !t->register_id || !t->register_waits || !sn_is_listening(c) ||
-        t->register_tries > sn_options_of(c->gate)->retries)
-        return false;
-    sn_register_again(c);
-    return !t->register_waits;
-}
-
-bool sn_owe_suback(struct sn_connection *c, const struct sn_packet *suback)
-{
-    if (!c->traffic || c->traffic->register_tries || !takes_place(c, &c->traffic->owes_suback))
-        return false;
-    c->traffic->owed_msg_id = suback->msg_id;
-    c->traffic->owed_topic_id = suback->topic_id;
-    c->traffic->owed_flags = suback->flags;
-    c->traffic->owes_suback = true;
-    return true;
-}
-
-bool sn_owe_pingresp(struct sn_connection *c)
-{
-    bool is_for_messages = c->subscribed || (c->traffic && !list_empty(&c->traffic->pending));
-    if (!is_for_messages || !c->traffic || !takes_place(c, &c->traffic->owes_pingresp))
-        return false;
-    c->traffic->owes_pingresp = true;
-    return true;
-}
-
-void sn_owe_nothing(struct sn_traffic *t)
-{
-    t->owes_suback = t->owes_pingresp = false;
-}
+/* ---- proofs ---- */
 
 /* What an address that has proven nothing says is its proof. False: it is none, or not enough. */
 static bool accept_proof(struct sn_connection *c, uint16_t msg_id, bool right)
@@ -178,23 +174,6 @@ void sn_doubt_nobody(void)
     doubt_ends_ms = 0;
 }
 
-/* The address is proven: what it has been asked for goes on. */
-static void pay(struct sn_connection *c)
-{
-    struct sn_traffic *t = c->traffic;
-    struct sn_packet suback = {.type = SN_SUBACK,
-                               .flags = t->owed_flags,
-                               .topic_id = t->owed_topic_id,
-                               .msg_id = t->owed_msg_id};
-    struct sn_packet pingresp = {.type = SN_PINGRESP};
-    peer_verify(c->gate->peer);
-    if (t->owes_suback)
-        sn_tell_after(c, &suback);
-    if (t->owes_pingresp)
-        sn_tell(c, &pingresp);
-    sn_owe_nothing(t);
-}
-
 void sn_register_next(struct sn_connection *c)
 {
     struct sn_traffic *t = c->traffic;
@@ -202,7 +181,7 @@ void sn_register_next(struct sn_connection *c)
     if (!first || t->register_id || !sn_is_listening(c))
         return;
     t->register_id = list_item(first, struct sn_waiting, link)->parcel.register_id;
-    t->register_msg = unguessable();
+    t->register_msg = 0;
     t->register_tries = 0;
     sn_register_again(c);
 }
@@ -283,7 +262,7 @@ void sn_registered(struct sn_connection *c, uint16_t topic_id, uint16_t msg_id, 
     if (!right)
         return;
     if (!peer_is_verified(c->gate->peer))
-        pay(c);
+        peer_verify(c->gate->peer);
     if (code == SN_CONGESTION) { /* it is asked again after T_retry */
         t->register_tries = 0;
         return;

@@ -175,14 +175,12 @@ bool sn_traffic_again(struct sn_connection *c)
         flight_again(c);
     }
     if (t->register_id && t->register_due_ms <= now) {
-        if (t->register_tries <= most) {
+        if (t->register_tries <= most)
             sn_register_again(c);
-        } else if (!list_empty(&t->pending)) {
+        else if (!list_empty(&t->pending))
             return false;
-        } else { /* it was asked for a proof only, and has none to give */
+        else /* it was asked for a proof only, and has none to give */
             t->register_id = 0;
-            sn_owe_nothing(t);
-        }
     }
     sn_traffic_trim(c);
     return true;
@@ -205,10 +203,8 @@ void sn_traffic_wake(struct sn_connection *c)
 
 void sn_traffic_pause(struct sn_connection *c)
 {
-    if (!c->traffic)
-        return;
-    c->traffic->flight_tries = c->traffic->register_tries = 0;
-    sn_owe_nothing(c->traffic);
+    if (c->traffic)
+        c->traffic->flight_tries = c->traffic->register_tries = 0;
 }
 
 void sn_traffic_clear(struct sn_connection *c)

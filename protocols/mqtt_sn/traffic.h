@@ -37,12 +37,6 @@ struct sn_traffic {
     uint8_t proofs;      /* REGISTERs in a row that were answered rightly, while that is a proof */
     uint8_t flight_type; /* SN_PUBLISH, SN_PUBREL; 0: nothing is in flight */
     bool retold;         /* the one in flight has been registered again once */
-    bool
-        register_waits; /* the REGISTER has not been sent since it was due, for want of allowance */
-    /* What waits for REGACK of an address that has proven nothing. */
-    bool owes_pingresp, owes_suback;
-    uint8_t owed_flags; /* of the SUBACK, which accepts */
-    uint16_t owed_msg_id, owed_topic_id;
 };
 
 /* Sends what is ready: the client knows the topic's id and the peer is proven to be there. QoS 1
@@ -54,20 +48,13 @@ bool sn_dispatch(struct sn_connection *c, const struct sn_parcel *parcel);
  * reference on success. False: too many wait, or out of memory. */
 bool sn_wait_for_regack(struct sn_connection *c, const struct sn_parcel *parcel);
 
-/* The client uses that topic: where its address is not proven, REGISTER for the same topic asks for
- * the proof, once, as soon as the client has paid for it, so that deliveries need not wait for it
- * and the listener knows whom to keep. Who does not answer loses nothing by it. */
-void sn_probe(struct sn_connection *c, const struct sn_topic *topic);
+/* Asks a client whose address is not proven for a proof, by one REGISTER in a second of its
+ * silence, once: though nothing waits for it, it has needs that only a proven one is granted. Who
+ * does not answer loses nothing by it. Harmless when it is asked already. */
+void sn_probe(struct sn_connection *c);
 
-/* The client was heard: what has waited to be paid for goes on. */
+/* The client was heard: what has waited for that goes on. */
 void sn_traffic_heard(struct sn_connection *c);
-
-/* Sends a REGISTER that waits to be paid for in the place of that answer, which then follows
- * REGACK. False: there is none, and the answer is to be sent now. */
-bool sn_owe_suback(struct sn_connection *c, const struct sn_packet *suback);
-bool sn_owe_pingresp(struct sn_connection *c);
-/* Nobody waits for them any more. */
-void sn_owe_nothing(struct sn_traffic *traffic);
 
 /* REGACK has come: `accepted` is what its return code says. Sends what may go now. */
 void sn_registered(struct sn_connection *c, uint16_t topic_id, uint16_t msg_id, enum sn_code code);

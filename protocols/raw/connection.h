@@ -35,7 +35,7 @@ struct raw_connection {
     struct broker *broker;
     struct session *session; /* NULL: stranger */
     struct raw_sent *sent;   /* owned list, oldest first */
-    struct raw_sent *newest; /* owned; QoS 0, until an unproven device pays for it; or NULL */
+    struct raw_sent *newest; /* owned; QoS 0, until an unproven device may be sent it; or NULL */
     uint64_t heard_ms;
     uint64_t deadline_ms; /* what peer_deadline was last told; 0: nothing */
     uint32_t nonce;       /* the upper part of the ids of this peer's MSGs; drawn by raw_attach */
@@ -96,8 +96,9 @@ void raw_on_ack(struct raw_connection *c, const struct raw_line *line);
 extern const struct sink_verbs raw_sink_verbs;
 
 /* Sends a MSG; whether it left. It does not when the device has not proven its address and was sent
- * enough. */
-bool raw_send_msg(struct raw_connection *c, const struct raw_line *msg);
+ * enough. `packet_id` 0: QoS 0, whose id only asks for that proof. */
+bool raw_send_msg(struct raw_connection *c, struct slice topic, struct slice payload,
+                  uint16_t packet_id);
 
 /* The id that a MSG carries on the wire: nobody guesses it who does not see it. */
 uint64_t raw_wire_id(const struct raw_connection *c, uint16_t packet_id);
@@ -108,21 +109,21 @@ bool raw_keep(struct raw_connection *c, const struct delivery *d);
 /* Keeps a QoS 0 delivery in the place of the one kept before, until it may be sent. False as above.
  */
 bool raw_keep_newest(struct raw_connection *c, const struct delivery *d);
-/* Drops that one if the filter selects its topic. */
+/* A newer one has been sent: drops that one. Harmless without one. */
+void raw_outdate_newest(struct raw_connection *c);
+/* Drops it if the filter selects its topic. */
 void raw_forget_newest(struct raw_connection *c, struct slice filter);
 
 /* The ACK has come; whether the id was waited for. */
 bool raw_forget(struct raw_connection *c, uint16_t packet_id);
 void raw_forget_all(struct raw_connection *c);
 
-/* Sends again what is due, `heard`: and what was given up for the time being. */
-void raw_resend(struct raw_connection *c, bool heard);
+/* Sends what is due or has waited, as far as the device may be sent it; `heard`: now, so also what
+ * was given up for the time being. */
+void raw_catch_up(struct raw_connection *c, bool heard);
 
-/* The device was heard: sends what waits for that, as far as it has paid for it. */
-void raw_catch_up(struct raw_connection *c);
-
-/* Sets the peer's deadline to what comes first: the next MSG to be sent again, or the end of an
- * idle subscriber. */
+/* Sets the peer's deadline to what comes first: the next MSG to be sent again, the moment when an
+ * unproven device may be sent what waits, or the end of an idle subscriber. */
 void raw_set_deadline(struct raw_connection *c);
 
 /* ---- refuse.c ---- */

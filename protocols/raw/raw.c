@@ -19,7 +19,7 @@ static void on_ping(struct raw_connection *c)
     if (!peer_is_verified(c->peer)) {
         c->answering = false;
         c->pinged = c->held_back && session_has_waiting(c->session);
-        raw_catch_up(c);
+        raw_catch_up(c, true);
     }
     if (!c->pinged)
         raw_pong(c);
@@ -112,7 +112,7 @@ static ssize_t receive(struct peer *peer, void *state, struct slice bytes)
     hear(c, bytes);
     c->answering = false;
     if (c->session && !c->leaving) {
-        raw_catch_up(c);
+        raw_catch_up(c, true);
         raw_set_deadline(c);
     }
     return (ssize_t)bytes.len;
@@ -136,7 +136,7 @@ static void expired(struct peer *peer, void *state)
         raw_close(c, "nothing was heard for idle_timeout");
         return;
     }
-    raw_resend(c, false);
+    raw_catch_up(c, false);
     raw_set_deadline(c);
 }
 

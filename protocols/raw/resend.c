@@ -1,4 +1,5 @@
-/* resend: MSG with an id, again and again until its ACK comes; see connection.h.
+/* resend: MSG again, or later: with an id until its ACK comes, and what an unproven device could
+ * not be sent at once; see connection.h.
  *
  * The wait doubles with each try. After the last one the message is not given up: it is sent again
  * when the device is heard of, which may have been asleep or out of reach. Only when it has been
@@ -54,12 +55,17 @@ bool raw_keep_newest(struct raw_connection *c, const struct delivery *d)
     struct raw_sent *newest = sent_of(c, d);
     if (!newest)
         return false;
-    if (c->newest) {
-        drop(&c->newest);
-        broker_stats(c->broker)->dropped[DROP_SLOW]++;
-    }
+    raw_outdate_newest(c);
     c->newest = newest;
     return true;
+}
+
+void raw_outdate_newest(struct raw_connection *c)
+{
+    if (!c->newest)
+        return;
+    drop(&c->newest);
+    broker_stats(c->broker)->dropped[DROP_SLOW]++;
 }
 
 static struct slice topic_of(const struct raw_sent *sent)
@@ -91,26 +97,16 @@ void raw_forget_all(struct raw_connection *c)
         drop(&c->newest);
 }
 
-static bool send_one(struct raw_connection *c, const struct raw_sent *sent, bool has_id)
+static bool send_one(struct raw_connection *c, const struct raw_sent *sent)
 {
-    return raw_send_msg(c, &(struct raw_line){
-                               .verb = RAW_MSG,
-                               .topic = topic_of(sent),
-                               .payload = message_payload(sent->message),
-                               .has_id = has_id,
-                               .id = raw_wire_id(c, sent->packet_id),
-                           });
+    return raw_send_msg(c, topic_of(sent), message_payload(sent->message), sent->packet_id);
 }
 
-void raw_catch_up(struct raw_connection *c)
+/* When an unproven device may be sent more though it says nothing; 0: only when it is heard. */
+static uint64_t allowed_later_ms(const struct raw_connection *c)
 {
-    raw_resend(c, true);
-    if (c->held_back && peer_allowance(c->peer)) {
-        c->held_back = false;
-        session_pump(c->session);
-    }
-    if (c->newest && send_one(c, c->newest, !peer_is_verified(c->peer)))
-        drop(&c->newest);
+    uint64_t allowed = peer_allowed_ms(c->peer);
+    return allowed > peer_now_ms(c->peer) && allowed != UINT64_MAX ? allowed : 0;
 }
 
 static void send_again(struct raw_connection *c, struct raw_sent *sent)
@@ -120,12 +116,15 @@ static void send_again(struct raw_connection *c, struct raw_sent *sent)
         sent->due_ms = 0;
         return;
     }
-    (void)send_one(c, sent, true);
+    if (!send_one(c, sent)) { /* it has proven nothing, and was sent enough */
+        sent->due_ms = allowed_later_ms(c);
+        return;
+    }
     sent->due_ms = peer_now_ms(c->peer) + (options->retry << sent->tries);
     sent->tries++;
 }
 
-void raw_resend(struct raw_connection *c, bool heard)
+static void resend(struct raw_connection *c, bool heard)
 {
     uint64_t now = peer_now_ms(c->peer);
     for (struct raw_sent *sent = c->sent; sent; sent = sent->next) {
@@ -138,11 +137,25 @@ void raw_resend(struct raw_connection *c, bool heard)
     }
 }
 
+void raw_catch_up(struct raw_connection *c, bool heard)
+{
+    resend(c, heard);
+    if (c->held_back && peer_allowance(c->peer)) {
+        c->held_back = false;
+        session_pump(c->session);
+    }
+    if (c->newest && send_one(c, c->newest))
+        drop(&c->newest);
+}
+
 void raw_set_deadline(struct raw_connection *c)
 {
     if (!c->session || c->leaving)
         return;
     uint64_t due = c->heard_ms + raw_options_of(c)->idle_timeout;
+    uint64_t allowed = c->held_back || c->newest ? allowed_later_ms(c) : 0;
+    if (allowed && allowed < due)
+        due = allowed;
     for (const struct raw_sent *sent = c->sent; sent; sent = sent->next)
         if (sent->due_ms && sent->due_ms < due)
             due = sent->due_ms;

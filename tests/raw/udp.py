@@ -117,13 +117,31 @@ class Open(Raw):
         self.assertEqual(device.tell("SUB commands/hall/#"), "OK")
         self.publish(client, b"commands/hall/led", b"on")
         self.assertIsNone(device.hear(0.5))  # one datagram for its one
-        first = re.fullmatch(r"MSG commands/hall/led id=(\d+)\non", device.tell("PING"))
+        first = re.fullmatch(r"MSG commands/hall/led id=(\d+)\non", device.hear(1))
         self.assertTrue(first)
         device.say(f"ACK {first.group(1)}")
         for text in (b"off", b"on", b"a rather long text about what the device may do now"):
             self.assertEqual(device.tell("PING"), "PONG")
             self.publish(client, b"commands/hall/led", text)
             self.assertEqual(device.hear(), "MSG commands/hall/led\n" + text.decode())
+
+    def test_who_only_says_sub_gets_a_message_by_itself(self):
+        client = self.mqtt_client()
+        for wait in (0, 0.1, 3):
+            device = self.device()
+            self.assertEqual(device.tell("SUB commands/hall/#"), "OK")
+            time.sleep(wait)
+            self.publish(client, b"commands/hall/led", b"on")
+            self.assertRegex(device.hear(0.5 if wait > 1 else 2), r"^MSG commands/hall/led id=\d+\non$")
+            self.publish(client, b"commands/hall/led", b"off")
+            self.assertIsNone(device.hear(1.5))  # nothing until it says something again
+            self.assertRegex(device.tell("PING\n" + PADDING), r"^MSG commands/hall/led id=\d+\noff$")
+
+    def test_a_message_of_qos_1_comes_by_itself_too(self):
+        device, other = self.device(), self.device()
+        self.assertEqual(device.tell("SUB commands/hall/# qos=1"), "OK")
+        self.assertEqual(other.tell("PUB commands/hall/led id=1\non"), "ACK 1")
+        self.assertRegex(device.hear(2), r"^MSG commands/hall/led id=\d+\non$")
 
     def test_what_is_not_acknowledged_comes_again(self):
         device, other = self.device(), self.device()
@@ -142,10 +160,9 @@ class Open(Raw):
         device, other = self.device(), self.device()
         other.say("PUB state retain\non")
         time.sleep(0.2)
-        self.assertEqual(device.tell("SUB state"), "OK")
-        self.assertIsNone(device.hear(1.5))
-        device.say("PING")
-        self.assertRegex(device.hear(), r"^MSG state id=\d+\non$")
+        self.assertEqual(device.tell("SUB state\n  "), "OK")
+        self.assertIsNone(device.hear(0.5))
+        self.assertRegex(device.hear(1), r"^MSG state id=\d+\non$")
         self.assertEqual(device.tell("PING"), "PONG")
 
     def test_a_retained_value_follows_the_proof_at_once(self):
@@ -226,19 +243,29 @@ class Netcat(Raw):
                        input=b"PUB sensors/hall/temperature\n21.5")
         self.assertEqual(client.packet()[4:], b"sensors/hall/temperature21.5")
 
-    def test_a_retained_value_comes_with_the_next_line_and_the_rest_after_the_proof(self):
+    def test_who_types_sub_sees_what_is_published_then(self):
+        client = self.mqtt_client()
+        self.types("SUB commands/hall/#")
+        self.shows("OK")
+        self.publish(client, b"commands/hall/led", b"on")
+        self.shows(r"MSG commands/hall/led id=\d+\non")
+
+    def test_who_types_sub_sees_what_is_published_later(self):
+        client = self.mqtt_client()
+        self.types("SUB commands/hall/#")
+        self.shows("OK")
+        time.sleep(3)
+        self.publish(client, b"commands/hall/led", b"on")
+        self.shows(r"MSG commands/hall/led id=\d+\non")
+
+    def test_a_retained_value_comes_after_a_second_and_the_rest_after_the_proof(self):
         client, other = self.mqtt_client(), self.device()
         self.assertEqual(other.tell("PUB commands/hall/led retain id=1\non"), "ACK 1")
         self.types("SUB commands/hall/#")
-        self.shows("OK")
-        self.types("PING")
-        number = self.shows(r"MSG commands/hall/led id=(\d+)\non").group(1)
-        self.types("PING")
-        self.shows("PONG")
+        number = self.shows(r"OKMSG commands/hall/led id=(\d+)\non").group(1)
         self.publish(client, b"commands/hall/led", b"off")
-        self.types("PING")
-        self.shows(r"MSG commands/hall/led id=\d+\noff")
         self.types(f"ACK {number}")
+        self.shows("MSG commands/hall/led\noff")
         for text in ("on", "off"):
             self.types("PING")
             self.shows("PONG")  # so the ACK has come

@@ -60,7 +60,6 @@ class Client:
         self.socket.connect((host, port))
         self.seen = seen  # a list that gets every datagram: (whether from siotd, bytes)
         self.next_id = 1
-        self.asked = None  # REGISTER that came in the place of a SUBACK
 
     def __enter__(self):
         return self
@@ -129,16 +128,20 @@ class Client:
         return answer["topic_id"]
 
     def subscribe(self, topic, qos=0, code=0):
-        """Who has proven nothing on udp is asked to first."""
+        """SUBACK comes before anything else."""
         self.say("SUBSCRIBE", struct.pack(">BH", qos << 5, self._id()) + topic.encode())
         answer = self.hear()
-        if answer and answer["type"] == "REGISTER":
-            self.asked = answer
-            self.accept(answer)
-            answer = self.hear()
         assert answer and answer["type"] == "SUBACK", answer
         assert answer["code"] == code, answer
         return answer["topic_id"]
+
+    def prove(self, topic_id):
+        """Shows siotd on udp that we are here: what we have published to a topic that we have
+        subscribed to is announced by the REGISTER that asks for it. Returns that."""
+        self.publish(topic_id, b"?")
+        asked = self.answer_register()
+        assert self.await_type("PUBLISH")["text"] == b"?"
+        return asked
 
     def publish(self, topic_id, payload, qos=0, kind=NORMAL, flags=0, msg_id=None):
         """Returns the return code; None where nothing is answered."""

@@ -68,11 +68,11 @@ class Sn(unittest.TestCase):
         return device
 
     def subscribed(self, topic, qos=0, name="dev"):
-        """A device that has proven its address, as REGISTER in the place of SUBACK asks for."""
+        """A device that has proven its address."""
         device = self.connected(name)
         topic_id = device.subscribe(topic, qos)
-        self.assertEqual(device.asked["topic_id"], topic_id)
-        self.assertEqual(device.asked["text"], topic.encode())
+        asked = device.prove(topic_id)
+        self.assertEqual((asked["topic_id"], asked["text"]), (topic_id, topic.encode()))
         return device, topic_id
 
 
@@ -190,6 +190,57 @@ class Tree(Sn):
         self.assertIsNone(device.hear(0.3))
         client.socket.settimeout(0.3)
         self.assertRaises(socket.timeout, client.packet)
+
+
+class Minimal(Sn):
+    """A client that says SUBSCRIBE once, reads the answer to what it has said, and then answers
+    REGISTER and PUBLISH, as Eclipse Paho's embedded client does."""
+
+    def serve(self, device, seconds):
+        """What it gets in that time."""
+        got, end = [], time.monotonic() + seconds
+        while time.monotonic() < end:
+            message = device.hear(max(0.01, end - time.monotonic()))
+            if message and message["type"] == "REGISTER":
+                device.accept(message)
+            elif message:
+                self.assertEqual(message["type"], "PUBLISH")
+                got.append(message["text"])
+        return got
+
+    def test_a_message_right_after_suback_reaches_it(self):
+        client, device = self.mqtt_client(), self.connected()
+        device.subscribe("commands/#")
+        client.send(mqtt_publish(b"commands/led", b"on"))
+        self.assertIsNone(device.hear(0.7))  # one datagram for its one
+        self.assertEqual(self.serve(device, 1), [b"on"])
+        client.send(mqtt_publish(b"commands/led", b"off"))
+        self.assertEqual(self.serve(device, 0.5), [b"off"])
+
+    def test_a_message_after_three_seconds_reaches_it_at_once(self):
+        client, device = self.mqtt_client(), self.connected()
+        device.subscribe("commands/led")
+        self.assertIsNone(device.hear(3))
+        client.send(mqtt_publish(b"commands/led", b"on"))
+        self.assertEqual(self.serve(device, 0.5), [b"on"])
+
+    def test_a_retained_value_and_then_a_live_one_reach_it(self):
+        client, device = self.mqtt_client(), self.connected()
+        client.send(mqtt_publish(b"commands/led", b"on", retain=True))
+        time.sleep(0.2)
+        device.subscribe("commands/led")
+        self.assertEqual(self.serve(device, 2), [b"on"])
+        client.send(mqtt_publish(b"commands/led", b"off"))
+        self.assertEqual(self.serve(device, 0.5), [b"off"])
+
+    def test_pingresp_is_the_answer_to_pingreq_whatever_waits(self):
+        client, device = self.mqtt_client(), self.connected()
+        device.subscribe("commands/led")
+        client.send(mqtt_publish(b"commands/led", b"on"))
+        time.sleep(0.2)
+        device.say("PINGREQ")
+        self.assertEqual(device.hear()["type"], "PINGRESP")
+        self.assertEqual(self.serve(device, 2), [b"on"])
 
 
 class QosMinus1(Sn):

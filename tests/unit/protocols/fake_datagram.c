@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { STEP_MS = 100, FACTOR = 3 };
+enum { STEP_MS = 100, FACTOR = 3, PAUSE_MS = 1000 };
 
 struct peer {
     struct device *device;
@@ -233,7 +233,9 @@ void device_say(struct device *device, struct slice datagram)
     if (datagram.len)
         memcpy(exact, datagram.at, datagram.len);
     device->received += datagram.len;
-    device->asked = true;
+    device->heard_ms = air->now_ms;
+    device->unanswered = true;
+    device->followed = false;
     ssize_t done = air->protocol->receive(peer, peer->state, slice_of(exact, datagram.len));
     free(exact);
     if (done < 0)
@@ -286,7 +288,8 @@ uint8_t *peer_reserve_after(struct peer *peer, size_t len, uint64_t promise)
         return waste;
     }
     device->sent += len;
-    device->asked = false;
+    device->unanswered = false;
+    device->followed = device->air->now_ms - device->heard_ms >= PAUSE_MS;
     list_append(&device->inbox, &datagram->link);
     return datagram->bytes;
 }
@@ -405,12 +408,27 @@ void peer_verify(struct peer *peer)
     peer->device->verified = true;
 }
 
+bool peer_may_give_way(const struct peer *peer)
+{
+    return !peer_is_verified(peer) && peer->device->air->crowded;
+}
+
+uint64_t peer_allowed_ms(const struct peer *peer)
+{
+    const struct device *device = peer->device;
+    if (peer_is_verified(peer))
+        return 0;
+    if (device->followed)
+        return UINT64_MAX;
+    return device->unanswered ? device->heard_ms : device->heard_ms + PAUSE_MS;
+}
+
 size_t peer_allowance(const struct peer *peer)
 {
     const struct device *device = peer->device;
     if (peer_is_verified(peer))
         return SIZE_MAX;
-    if (!device->asked)
+    if (peer_allowed_ms(peer) > device->air->now_ms)
         return 0;
     return device->sent < FACTOR * device->received ? FACTOR * device->received - device->sent : 0;
 }

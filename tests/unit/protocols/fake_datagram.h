@@ -4,8 +4,8 @@
  * Implements transports/peer.h for one protocol over the real core, as udp and dtls do: each
  * reservation is one datagram; a stranger's datagram is received by a block of state that is used
  * again for the next stranger unless the protocol has said peer_known; who has not been verified is
- * sent three times what he has sent at most, and one datagram after each of his. What siotd sends
- * to a device is kept until the test takes it. */
+ * sent three times what he has sent at most, one datagram after each of his, and one more after a
+ * second of his silence. What siotd sends to a device is kept until the test takes it. */
 #ifndef SIOTD_TESTS_UNIT_PROTOCOLS_FAKE_DATAGRAM_H
 #define SIOTD_TESTS_UNIT_PROTOCOLS_FAKE_DATAGRAM_H
 
@@ -44,6 +44,7 @@ struct air {
     struct list devices;
     size_t peers; /* that have been made to stay */
     bool private, out_of_memory;
+    bool crowded;           /* so many have proven nothing that one of them may have to give way */
     char log[AIR_LOG_SIZE]; /* the last lines */
 };
 
@@ -59,7 +60,9 @@ struct device {
     const struct identity *identity; /* what a peer of it has proven; borrowed */
     bool verified, revoked;
     uint64_t received, sent, refused; /* bytes, bytes, datagrams beyond the allowance */
-    bool asked;                       /* it has got nothing since its last datagram */
+    uint64_t heard_ms;                /* when its last datagram came; since then: */
+    bool unanswered;                  /* it has got nothing */
+    bool followed;                    /* it has got something after a second */
 };
 
 /* Limits as their rows have them by default, an anonymous listener, time 1,000,000 ms. */

@@ -52,8 +52,7 @@ struct sn_packet sn_next(struct device *device);
 struct device *sn_client(struct sn_stage *stage, const char *id, uint8_t flags, bool proven);
 /* CONNECT with 60 s. */
 void sn_connects(struct device *device, const char *id, uint8_t flags);
-/* SUBSCRIBE to a name, SUBACK checked; its topic id. Who has proven nothing is asked to, does not,
- * and asks again. */
+/* SUBSCRIBE to a name, SUBACK checked; its topic id. */
 uint16_t sn_subscribes(struct device *device, const char *filter, unsigned qos);
 /* REGISTER, REGACK checked; the topic id. */
 uint16_t sn_registers(struct device *device, const char *topic);

@@ -11,16 +11,17 @@ static void an_unproven_subscriber_proves_itself_with_the_first_ack(void **state
     struct device *listener = device_new(&air, NULL), *device = device_new(&air, NULL);
     raw_tells(listener, "SUB commands/hall/#\n", "OK");
     raw_says(device, "PUB commands/hall/led\non");
-    air_wait(&air, 5000);
+    air_wait(&air, 900);
     raw_hears(listener, NULL); /* it has had its answer */
-    raw_says(listener, "PING");
+    air_wait(&air, 100);
     struct raw_line msg = raw_heard(listener);
     assert_true(msg.has_id);
     raw_equal(msg.payload, "on");
-    raw_hears(listener, NULL);
-    for (int i = 0; i < 50; i++)
+    for (int i = 0; i < 50; i++) {
         raw_says(device, "PUB commands/hall/led\noff");
-    raw_hears(listener, NULL);
+        air_wait(&air, 1000);
+        raw_hears(listener, NULL); /* and one more */
+    }
     raw_acknowledges(listener, msg.id + 65536); /* a guess */
     assert_false(listener->verified);
     assert_true(listener->sent <= 3 * listener->received);
@@ -32,6 +33,52 @@ static void an_unproven_subscriber_proves_itself_with_the_first_ack(void **state
         raw_says(device, "PUB commands/hall/led\non");
         raw_hears(listener, "MSG commands/hall/led\non");
     }
+    assert_int_equal(listener->refused, 0);
+}
+
+/* A device of three lines, which says SUB and never anything else. */
+static void a_message_comes_by_itself_to_who_only_says_sub(void **state)
+{
+    static const uint64_t waits_ms[] = {0, 100, 900, 1000, 3000, 10000, 500000};
+    static const struct {
+        const char *sub, *pub;
+    } how[] = {{"SUB commands/hall/#", "PUB commands/hall/led\non"},
+               {"SUB commands/hall/#", "PUB commands/hall/led id=1\non"},
+               {"SUB commands/hall/# qos=1", "PUB commands/hall/led\non"},
+               {"SUB commands/hall/# qos=1", "PUB commands/hall/led id=1\non"}};
+    (void)state;
+    for (size_t i = 0; i < 4; i++)
+        for (size_t j = 0; j < sizeof waits_ms / sizeof waits_ms[0]; j++) {
+            struct device *listener = device_new(&air, NULL), *device = device_new(&air, NULL);
+            raw_tells(listener, how[i].sub, "OK");
+            air_wait(&air, waits_ms[j]);
+            raw_says(device, how[i].pub);
+            if (waits_ms[j] < 1000) {
+                raw_hears(listener, NULL);
+                air_wait(&air, 1000 - waits_ms[j]);
+            }
+            raw_equal(raw_heard(listener).payload, "on");
+            air_wait(&air, 60000);
+            raw_hears(listener, NULL); /* and nothing until it says something again */
+            assert_int_equal(listener->refused, 0);
+            raw_says(listener, "BYE");
+        }
+}
+
+static void an_id_that_leaves_no_room_is_left_out_of_qos_0(void **state)
+{
+    (void)state;
+    struct device *listener = device_new(&air, NULL), *device = device_new(&air, NULL);
+    raw_tells(listener, "SUB #", "OK");
+    raw_says(device, "PUB a\non");
+    air_wait(&air, 1000);
+    raw_hears(listener, "MSG a\non");
+    raw_says(device, "PUB a\noff");
+    raw_says(listener, "PING\n      ");
+    struct raw_line msg = raw_heard(listener);
+    assert_true(msg.has_id);
+    raw_acknowledges(listener, msg.id);
+    assert_true(listener->verified);
     assert_int_equal(listener->refused, 0);
 }
 
@@ -52,11 +99,49 @@ static void what_waits_for_an_unproven_one_is_the_newest(void **state)
     assert_int_equal(listener->refused, 0);
 }
 
-static void a_retained_value_waits_for_the_datagram_after_sub(void **state)
+static void what_was_too_long_does_not_follow_what_is_newer(void **state)
+{
+    (void)state;
+    struct device *listener = device_new(&air, NULL), *device = device_new(&air, NULL);
+    const uint64_t *dropped = &broker_stats(air.broker)->dropped[DROP_SLOW];
+    raw_tells(listener, "SUB a\n          ", "OK");
+    air_wait(&air, 2000);
+    uint64_t before = *dropped;
+    raw_says(device, "PUB a\nthis is more than three times as long as what it has sent so far");
+    raw_hears(listener, NULL);
+    raw_says(device, "PUB a\n2");
+    raw_equal(raw_heard(listener).payload, "2");
+    assert_int_equal(*dropped, before + 1);
+    raw_tells(listener, "PING\n                              ", "PONG");
+}
+
+static void a_retained_value_comes_a_second_after_sub(void **state)
 {
     (void)state;
     struct device *device = device_new(&air, NULL), *listener = device_new(&air, NULL);
-    raw_says(device, "PUB state/lamp retain\non since a while");
+    raw_says(device, "PUB state/lamp retain\non");
+    raw_says(device, "PUB state/other retain\non");
+    raw_tells(listener, "SUB state/#\n   ", "OK");
+    air_wait(&air, 900);
+    raw_hears(listener, NULL);
+    air_wait(&air, 100);
+    struct raw_line first = raw_heard(listener);
+    assert_true(slice_starts_with(first.topic, SLICE("state/")));
+    raw_equal(first.payload, "on");
+    air_wait(&air, 60000);
+    raw_hears(listener, NULL);
+    raw_says(listener, "PING\n          ");
+    (void)raw_heard(listener); /* and the other one with its next datagram */
+    raw_hears(listener, NULL);
+    raw_tells(listener, "PING", "PONG");
+    assert_int_equal(listener->refused, 0);
+}
+
+static void a_retained_value_that_is_too_long_waits_until_it_is_paid_for(void **state)
+{
+    (void)state;
+    struct device *device = device_new(&air, NULL), *listener = device_new(&air, NULL);
+    raw_says(device, "PUB state/lamp retain\non since a while and for a while to come");
     raw_tells(listener, "SUB state/#", "OK");
     air_wait(&air, 60000);
     raw_hears(listener, NULL);
@@ -64,10 +149,34 @@ static void a_retained_value_waits_for_the_datagram_after_sub(void **state)
     raw_says(listener, "PING\n        ");
     struct raw_line msg = raw_heard(listener);
     raw_equal(msg.topic, "state/lamp");
-    raw_equal(msg.payload, "on since a while");
+    raw_equal(msg.payload, "on since a while and for a while to come");
     raw_hears(listener, NULL);
     raw_tells(listener, "PING", "PONG");
     assert_int_equal(listener->refused, 0);
+}
+
+static void what_is_not_acknowledged_comes_again_when_it_may(void **state)
+{
+    (void)state;
+    struct device *listener = device_new(&air, NULL), *device = device_new(&air, NULL);
+    raw_tells(listener, "SUB a qos=1", "OK");
+    raw_says(device, "PUB a id=1\nx");
+    air_wait(&air, 1000);
+    uint64_t id = raw_heard(listener).id;
+    air_wait(&air, 60000);
+    raw_hears(listener, NULL); /* it was sent enough */
+    raw_says(listener, "PING\n                    ");
+    assert_int_equal(raw_heard(listener).id, id);
+    air_wait(&air, 900);
+    raw_hears(listener, NULL);
+    air_wait(&air, 2000); /* `retry` is over */
+    assert_int_equal(raw_heard(listener).id, id);
+    air_wait(&air, 60000);
+    raw_hears(listener, NULL);
+    raw_acknowledges(listener, id);
+    assert_true(listener->verified);
+    air_wait(&air, 60000);
+    raw_hears(listener, NULL);
 }
 
 /* What the core no longer permits is not said either, however long it has waited. */
@@ -172,32 +281,79 @@ static void groups_without_a_name_and_filters_of_the_daemon_s_are_refused(void *
     assert_int_equal(air.peers, 1);
 }
 
-/* No request makes siotd send more than came in before an address is proven, nor a second datagram,
- * whatever happens until the next one comes from there. */
+static size_t count_heard(struct device *device)
+{
+    size_t count = 0;
+    while (device_hear(device).at)
+        count++;
+    return count;
+}
+
+/* Before an address is proven each request gets one datagram at once, where one is due, at most one
+ * more when a second is over, whatever there is to say, and three times the bytes over all. */
 static void nothing_amplifies(void **state)
 {
-    static const char *const texts[] = {
-        "",      "x",      "PUB a id=1", "PUB a",     "PUB",        "PUB $SYS/a",  "SUB a",
-        "SUB #", "SUB",    "SUB a/#/b",  "UNSUB a",   "UNSUB",      "PING",        "PING x",
-        "ACK 1", "ACK",    "BYE",        "BYE x",     "OK",         "MSG a\nx",    "PONG",
-        "ERR",   "ERR no", "PUB a id=x", "SUB a qos", "PUB + id=1", "SUB a qos=1",
+    static const struct {
+        const char *text;
+        bool answered;
+    } rows[] = {
+        {"", false},
+        {"x", false},
+        {"PUB a id=1", true},
+        {"PUB a", false},
+        {"PUB", true},
+        {"PUB $SYS/a", true},
+        {"SUB a", true},
+        {"SUB a\n                                      ", true},
+        {"SUB #", true},
+        {"SUB", true},
+        {"SUB a/#/b", true},
+        {"UNSUB a", true},
+        {"UNSUB", true},
+        {"PING", true},
+        {"PING x", true},
+        {"ACK 1", false},
+        {"ACK", true},
+        {"BYE", true},
+        {"BYE x", true},
+        {"OK", false},
+        {"MSG a\nx", false},
+        {"PONG", false},
+        {"ERR", false},
+        {"ERR no", false},
+        {"PUB a id=x", true},
+        {"SUB a qos", true},
+        {"PUB + id=1", true},
+        {"SUB a qos=1", true},
+        {"SUB a qos=1\n                                 ", true},
     };
     (void)state;
-    struct device *device = device_new(&air, NULL);
-    raw_says(device,
-             "PUB a retain\n0123456789012345678901234567890123456789012345678901234567890123");
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
-        struct device *stranger = device_new(&air, NULL);
-        size_t datagrams = 0;
-        raw_says(stranger, texts[i]);
-        raw_says(device, "PUB a\nx");
-        air_wait(&air, 2000);
-        while (device_hear(stranger).at)
-            datagrams++;
-        if (datagrams > 1 || stranger->sent > stranger->received)
-            fail_msg("%s: %zu datagrams", texts[i], datagrams);
-        assert_int_equal(stranger->refused, 0);
-    }
+    for (int subscribed = 0; subscribed < 2; subscribed++)
+        for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+            struct device *device = device_new(&air, NULL), *stranger = device_new(&air, NULL);
+            raw_says(device, "PUB a retain\n0123456789012345678901234567890123456789");
+            raw_says(device, "PUB b retain\nx");
+            if (subscribed) {
+                raw_tells(stranger, "SUB +\n", "OK");
+                air_wait(&air, 5000);
+                (void)count_heard(stranger);
+            }
+            raw_says(stranger, rows[i].text);
+            raw_says(device, "PUB a id=1\nx");
+            raw_says(device, "PUB b retain\ny");
+            air_wait(&air, 900);
+            size_t at_once = count_heard(stranger);
+            if (at_once > 1 || (at_once == 0 && rows[i].answered))
+                fail_msg("%s: %zu datagrams", rows[i].text, at_once);
+            air_wait(&air, 3000);
+            raw_says(device, "PUB a\nz");
+            air_wait(&air, 60000);
+            if (count_heard(stranger) > 1)
+                fail_msg("%s: more than one later", rows[i].text);
+            assert_true(stranger->sent <= 3 * stranger->received);
+            assert_int_equal(stranger->refused, 0);
+            raw_says(stranger, "BYE");
+        }
 }
 
 /* ---- everything at any time ---- */
@@ -265,8 +421,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(an_unproven_subscriber_proves_itself_with_the_first_ack),
+        TEST(a_message_comes_by_itself_to_who_only_says_sub),
+        TEST(an_id_that_leaves_no_room_is_left_out_of_qos_0),
         TEST(what_waits_for_an_unproven_one_is_the_newest),
-        TEST(a_retained_value_waits_for_the_datagram_after_sub),
+        TEST(what_was_too_long_does_not_follow_what_is_newer),
+        TEST(a_retained_value_comes_a_second_after_sub),
+        TEST(a_retained_value_that_is_too_long_waits_until_it_is_paid_for),
+        TEST(what_is_not_acknowledged_comes_again_when_it_may),
         TEST(who_unsubscribes_hears_no_more_of_it),
         TEST(who_leaves_is_not_told_of_it),
         TEST(who_leaves_room_in_sub_can_prove_itself_at_once),

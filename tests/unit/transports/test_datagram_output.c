@@ -86,21 +86,63 @@ static void test_a_known_peer_saves_up_bytes_and_no_datagrams(void **unused)
     close(fd);
 }
 
-static void test_silence_pays_for_nothing(void **unused)
+static void test_after_a_second_of_silence_there_may_be_one_more(void **unused)
 {
     (void)unused;
     int fd = fisher_new(), other = fisher_new();
     fisher_ask(fd, ERRAND_KNOWN, 100);
     struct peer *peer = pond.last;
+    uint64_t allowed = peer_allowed_ms(peer), now = peer_now_ms(peer);
     assert_int_equal(peer_allowance(peer), 0);
+    assert_true(allowed > now && allowed <= now + 1000);
     stage_pass(1050);
     fisher_ask(other, ERRAND_KNOWN, 5);
+    assert_int_equal(peer_allowance(peer), 200);
+    fisher_send(other, ERRAND_ALL, 80);
+    assert_int_equal(answers(fd), 1);
     assert_int_equal(peer_allowance(peer), 0);
+    assert_int_equal(peer_allowed_ms(peer), UINT64_MAX);
+    stage_pass(1050);
     fisher_send(other, ERRAND_ALL, 80);
     assert_int_equal(answers(fd), 0);
-    assert_int_equal(pond_counts().unproven, 1);
     close(fd);
     close(other);
+}
+
+static void test_an_answer_that_was_not_given_is_not_added_to_that(void **unused)
+{
+    (void)unused;
+    int fd = fisher_new(), other = fisher_new();
+    fisher_ask(fd, ERRAND_KNOWN, 100);
+    struct peer *peer = pond.last;
+    unsigned before = pond.receives;
+    fisher_send(fd, ERRAND_NOTHING, 100);
+    until(pond.receives == before + 1);
+    assert_int_equal(peer_allowance(peer), 500);
+    stage_pass(1050);
+    fisher_ask(other, ERRAND_VERIFY, 5);
+    for (unsigned i = 0; i < 3; i++) {
+        fisher_send(other, ERRAND_ALL, 80);
+        assert_int_equal(answers(fd), i == 0);
+    }
+    close(fd);
+    close(other);
+}
+
+static void test_who_may_soon_give_way_is_told_apart(void **unused)
+{
+    (void)unused;
+    int first = fisher_new(), second = fisher_new(), third = fisher_new();
+    pond.listener->strangers_max = 2;
+    fisher_ask(first, ERRAND_KNOWN, 5);
+    assert_false(peer_may_give_way(pond.last));
+    fisher_ask(second, ERRAND_VERIFY, 5);
+    assert_false(peer_may_give_way(pond.last));
+    fisher_ask(third, ERRAND_KNOWN, 5);
+    assert_true(peer_may_give_way(pond.last));
+    close(first);
+    close(second);
+    close(third);
 }
 
 static void test_a_verified_peer_may_be_sent_anything(void **unused)
@@ -504,7 +546,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_a_stranger_gets_one_answer_three_times_as_long_at_most),
         TEST(test_a_known_peer_saves_up_bytes_and_no_datagrams),
-        TEST(test_silence_pays_for_nothing),
+        TEST(test_after_a_second_of_silence_there_may_be_one_more),
+        TEST(test_an_answer_that_was_not_given_is_not_added_to_that),
+        TEST(test_who_may_soon_give_way_is_told_apart),
         TEST(test_a_verified_peer_may_be_sent_anything),
         TEST(test_whoever_proves_itself_may_be_sent_more_at_once),
         TEST(test_all_datagrams_of_a_turn_leave_together_and_in_order),
