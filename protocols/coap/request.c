@@ -96,6 +96,19 @@ static void believe(struct coap_call *call)
     }
 }
 
+/* A code, with what else belongs to it. */
+static void say_code(struct coap_call *call, uint8_t code)
+{
+    if (code == COAP_TOO_MANY_REQUESTS)
+        coap_say_refused(call, VERDICT_QUOTA);
+    else if (code == COAP_UNAVAILABLE)
+        coap_say_refused(call, VERDICT_NO_MEMORY);
+    else if (code == COAP_TOO_LARGE)
+        coap_say_refused(call, VERDICT_TOO_LARGE);
+    else
+        coap_say(call, code, NULL);
+}
+
 /* Says again what was said to the request before. */
 static void repeat(struct coap_call *call, const struct coap_outcome *outcome)
 {
@@ -105,7 +118,7 @@ static void repeat(struct coap_call *call, const struct coap_outcome *outcome)
     if (topic)
         coap_say_topic(call, outcome->code, topic, COAP_EVERY_PROPERTY);
     else
-        coap_say(call, outcome->code, NULL);
+        say_code(call, outcome->code);
     call->answer.promise = outcome->promise;
     answer(call);
 }
@@ -135,12 +148,7 @@ static bool is_whole(struct coap_call *call, struct coap_upload **upload)
                           (uint32_t)(peer_now_ms(call->e->peer) / 1000), &call->body, upload);
     if (code == COAP_EMPTY)
         return true;
-    if (code == COAP_UNAVAILABLE)
-        coap_say_refused(call, VERDICT_NO_MEMORY);
-    else if (code == COAP_TOO_LARGE)
-        coap_say_refused(call, VERDICT_TOO_LARGE);
-    else
-        coap_say(call, code, NULL);
+    say_code(call, (uint8_t)code);
     return false;
 }
 

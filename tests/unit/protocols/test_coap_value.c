@@ -160,6 +160,25 @@ static void a_refusal_is_repeated_as_well(void **state)
     assert_int_equal(stage->ear.count, 0);
 }
 
+static void a_repeated_refusal_says_again_how_long_to_wait_and_how_much_is_taken(void **state)
+{
+    struct stage *stage = *state;
+    struct device *device = device_new(&stage->air, NULL);
+    struct ask put = {.code = COAP_PUT, .id = 5, .path = "ps/a", .payload = SLICE("0123456789")};
+    struct reply r;
+    stage->air.limits.retained_messages = 0;
+    for (int i = 0; i < 2; i++) {
+        assert_code(r = ask(device, put), "4.29");
+        assert_true(r.has_max_age && r.max_age == 5);
+    }
+    stage->air.limits.packet_size = 10;
+    put.id = 6;
+    for (int i = 0; i < 2; i++) {
+        assert_code(r = ask(device, put), "4.13");
+        assert_true(r.has_size1 && r.size1 == 10);
+    }
+}
+
 static void exchanges_are_bounded_and_the_oldest_are_forgotten(void **state)
 {
     struct stage *stage = *state;
@@ -590,6 +609,7 @@ int main(void)
         TEST(a_repeated_request_is_obeyed_once_and_answered_twice),
         TEST(who_counts_ids_anew_is_not_taken_for_one_who_repeats_himself),
         TEST(a_refusal_is_repeated_as_well),
+        TEST(a_repeated_refusal_says_again_how_long_to_wait_and_how_much_is_taken),
         TEST(exchanges_are_bounded_and_the_oldest_are_forgotten),
         TEST(formats_go_both_ways),
         TEST(a_format_that_is_not_accepted_is_not_sent),
