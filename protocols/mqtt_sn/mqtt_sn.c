@@ -141,8 +141,8 @@ static void expired(struct peer *peer, void *state)
     sn_gate_expired(state);
 }
 
-/* DISCONNECT tells a client to connect again (section 5.4.21); one that sleeps does not hear it,
- * and need not: siotd will know it. */
+/* DISCONNECT tells a client to connect again (section 5.4.21); one that sleeps, or is awake for a
+ * moment only, need not: siotd will know it, and still have what it has not acknowledged. */
 static void stopping(struct peer *peer, void *state)
 {
     struct sn_gate *gate = state;
@@ -151,10 +151,10 @@ static void stopping(struct peer *peer, void *state)
     {
         struct sn_connection *c = list_item(link, struct sn_connection, link);
         struct sn_packet packet = {.type = SN_DISCONNECT, .empty = true};
-        if (sn_is_listening(c))
-            sn_tell(c, &packet);
-        else if (c->state == SN_ASLEEP && session_is_kept(c->session))
+        if (sn_is_sleeping(c) && session_is_kept(c->session))
             sn_sleepers_leave(c);
+        else if (sn_is_listening(c))
+            sn_tell(c, &packet);
     }
 }
 

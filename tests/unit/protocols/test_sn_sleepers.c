@@ -275,6 +275,20 @@ static void a_stop_in_good_order_is_no_end_either(void **state)
     assert_int_equal(wills(night), 1);
 }
 
+static void a_stop_while_it_is_awake_takes_nothing_from_it(void **state)
+{
+    struct night *night = *state;
+    uint16_t id;
+    struct device *device = sleeper(night, SN_CLEAN, NULL, &id);
+    published(night, "a");
+    sn_says(device, M(SN_PINGREQ, STR("one")));
+    assert_int_equal(sn_next(device).type, SN_PUBLISH);
+    assert_int_equal(sn_of("one")->state, SN_AWAKE);
+    air_restart(&night->stage->air, night->store, 1000, NULL);
+    sn_hears_nothing(device);
+    wakes(device, id, "a");
+}
+
 static void a_clean_session_is_kept_while_its_client_sleeps_and_ends_with_that(void **state)
 {
     struct night *night = *state;
@@ -431,6 +445,7 @@ int main(void)
         T(being_heard_again_and_again_is_not_written_each_time),
         T(a_clock_that_was_set_back_makes_no_night_longer),
         T(a_stop_in_good_order_is_no_end_either),
+        T(a_stop_while_it_is_awake_takes_nothing_from_it),
         T(a_clean_session_is_kept_while_its_client_sleeps_and_ends_with_that),
         T(a_stranger_wakes_nobody),
         T(only_the_option_lets_it_wake_at_another_address),
