@@ -124,8 +124,8 @@ int keeper_open_database(struct keeper *keeper, char *why, size_t why_size)
         return refuse(keeper, state, version, why, why_size);
     if (result == SQL_DONE)
         result = state == SCHEMA_DAMAGED ? SQL_DAMAGED : keeper_prepare(keeper, version);
-    if (result ==
-        SQL_DONE) /* SQLite has flushed its log's name, too, but not looked whether it could */
+    /* SQLite has flushed its log's name, too, but not looked whether it could. */
+    if (result == SQL_DONE)
         return folder_flush(&keeper->folder, why, why_size);
     if (result != SQL_DAMAGED)
         return explain(keeper, result, why, why_size);
