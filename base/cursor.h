@@ -61,6 +61,15 @@ static inline uint32_t cursor_u32(struct cursor *c)
                  : 0;
 }
 
+static inline uint64_t cursor_u64(struct cursor *c)
+{
+    struct slice s = cursor_take(c, 8);
+    uint64_t v = 0;
+    for (size_t i = 0; i < s.len; i++)
+        v = v << 8 | s.at[i];
+    return v;
+}
+
 /* Whatever is left, borrowed; never fails unless the cursor has failed before. */
 static inline struct slice cursor_rest(struct cursor *c)
 {

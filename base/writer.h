@@ -65,6 +65,13 @@ static inline void writer_u32(struct writer *w, uint32_t v)
     }
 }
 
+static inline void writer_u64(struct writer *w, uint64_t v)
+{
+    uint8_t *to = writer_claim(w, 8);
+    for (int i = 0; to && i < 8; i++)
+        to[i] = (uint8_t)(v >> (56 - 8 * i));
+}
+
 static inline void writer_bytes(struct writer *w, struct slice s)
 {
     uint8_t *to = writer_claim(w, s.len);

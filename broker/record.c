@@ -9,18 +9,6 @@ enum { FORM = 1 };
 
 /* ---- pieces ---- */
 
-static void put_u64(struct writer *w, uint64_t v)
-{
-    writer_u32(w, (uint32_t)(v >> 32));
-    writer_u32(w, (uint32_t)v);
-}
-
-static uint64_t take_u64(struct cursor *c)
-{
-    uint64_t high = cursor_u32(c);
-    return high << 32 | cursor_u32(c);
-}
-
 static void put_text(struct writer *w, struct slice s)
 {
     if (s.len > UINT16_MAX) {
@@ -151,7 +139,7 @@ void record_session_encode(const struct record_session *record, struct writer *w
 {
     writer_u8(w, FORM);
     writer_u8(w, (uint8_t)(bit(record->has_will, 0) | bit(record->over, 1)));
-    put_u64(w, (uint64_t)record->away_ms);
+    writer_u64(w, (uint64_t)record->away_ms);
     writer_u32(w, record->expiry_s);
     writer_u16(w, record->window);
     writer_u16(w, record->inbound_maximum);
@@ -169,7 +157,7 @@ bool record_session_decode(struct slice body, struct record_session *record)
     struct cursor c = begin(body);
     uint8_t flags = take_flags(&c, 0x03);
     *record = (struct record_session){.has_will = flags & 1, .over = flags >> 1 & 1};
-    record->away_ms = (int64_t)take_u64(&c);
+    record->away_ms = (int64_t)cursor_u64(&c);
     record->expiry_s = cursor_u32(&c);
     record->window = cursor_u16(&c);
     record->inbound_maximum = cursor_u16(&c);
@@ -196,7 +184,7 @@ void record_head_encode(const struct record_head *record, struct writer *w)
 {
     writer_u8(w, FORM);
     writer_u8(w, (uint8_t)(record->qos | bit(record->retain, 2) | bit(record->has_author, 3)));
-    put_u64(w, (uint64_t)record->expires_ms);
+    writer_u64(w, (uint64_t)record->expires_ms);
     put_text(w, record->topic);
     put_blob(w, record->properties);
     if (!record->has_author)
@@ -212,7 +200,7 @@ bool record_head_decode(struct slice body, struct record_head *record)
     uint8_t flags = take_flags(&c, 0x0f);
     *record = (struct record_head){
         .qos = flags & 3, .retain = flags >> 2 & 1, .has_author = flags >> 3 & 1};
-    record->expires_ms = (int64_t)take_u64(&c);
+    record->expires_ms = (int64_t)cursor_u64(&c);
     record->topic = take_text(&c);
     record->properties = take_blob(&c);
     if (record->has_author) {
@@ -327,12 +315,12 @@ bool record_fired_decode(struct slice body, struct record_fired *record)
 void record_number_encode(uint64_t number, struct writer *w)
 {
     writer_u8(w, FORM);
-    put_u64(w, number);
+    writer_u64(w, number);
 }
 
 bool record_number_decode(struct slice body, uint64_t *number)
 {
     struct cursor c = begin(body);
-    *number = take_u64(&c);
+    *number = cursor_u64(&c);
     return whole(&c);
 }

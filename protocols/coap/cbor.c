@@ -15,10 +15,8 @@ static uint64_t argument(struct cursor *at, uint8_t low)
         return cursor_u16(at);
     case 26:
         return cursor_u32(at);
-    case 27: {
-        uint64_t high = cursor_u32(at);
-        return high << 32 | cursor_u32(at);
-    }
+    case 27:
+        return cursor_u64(at);
     default:
         at->failed = true;
         return 0;
@@ -109,8 +107,7 @@ void cbor_write(struct writer *w, enum cbor_kind kind, uint64_t number)
         writer_u32(w, (uint32_t)number);
     } else {
         writer_u8(w, major | 27);
-        writer_u32(w, (uint32_t)(number >> 32));
-        writer_u32(w, (uint32_t)number);
+        writer_u64(w, number);
     }
 }
 

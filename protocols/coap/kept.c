@@ -95,8 +95,7 @@ void coap_kept_say(struct coap_home *home, uint64_t number)
     if (number + NUMBERS_LEFT <= home->number_limit)
         return;
     uint64_t limit = number + NUMBERS;
-    writer_u32(&w, (uint32_t)(limit >> 32));
-    writer_u32(&w, (uint32_t)limit);
+    writer_u64(&w, limit);
     if (broker_note(home->broker, numbers, SLICE_EMPTY, slice_of(bytes, sizeof bytes)) == 0)
         home->number_limit = limit;
 }
@@ -107,7 +106,7 @@ void coap_kept_begin(struct coap_home *home)
     if (!broker_find_note(home->broker, numbers, SLICE_EMPTY, &value))
         return;
     struct cursor c = cursor_of(value);
-    uint64_t high = cursor_u32(&c), limit = high << 32 | cursor_u32(&c);
+    uint64_t limit = cursor_u64(&c);
     if (c.failed)
         return;
     home->number_limit = limit;

@@ -27,8 +27,7 @@ enum mark {
 
 static void read_sleep(struct cursor *c, struct sn_sleep *sleep)
 {
-    uint64_t high = cursor_u32(c);
-    sleep->until_ms = (int64_t)(high << 32 | cursor_u32(c));
+    sleep->until_ms = (int64_t)cursor_u64(c);
     sleep->silence_ms = cursor_u32(c);
     sleep->keep_alive_s = cursor_u16(c);
     uint8_t marks = cursor_u8(c);
@@ -98,9 +97,7 @@ static void write_text(struct writer *w, struct slice text)
 static void write_sleep(struct writer *w, const struct sn_sleep *sleep,
                         const struct sn_topics *topics)
 {
-    uint64_t until_ms = (uint64_t)sleep->until_ms;
-    writer_u32(w, (uint32_t)(until_ms >> 32));
-    writer_u32(w, (uint32_t)until_ms);
+    writer_u64(w, (uint64_t)sleep->until_ms);
     writer_u32(w, sleep->silence_ms);
     writer_u16(w, sleep->keep_alive_s);
     writer_u8(w, (uint8_t)((sleep->clean ? MARK_CLEAN : 0) | (sleep->wrapped ? MARK_WRAPPED : 0) |

@@ -10,11 +10,13 @@
 static void numbers_are_read_in_network_order(void **state)
 {
     (void)state;
-    struct cursor c = cursor_of(SLICE("\x01\x02\x03\xf4\x05\x06\x07rest"));
+    struct cursor c =
+        cursor_of(SLICE("\x01\x02\x03\xf4\x05\x06\x07\xf8\x09\x0a\x0b\x0c\x0d\x0e\x0frest"));
     assert_int_equal(cursor_u8(&c), 0x01);
     assert_int_equal(cursor_u16(&c), 0x0203);
     assert_int_equal(cursor_offset(&c), 3);
     assert_int_equal(cursor_u32(&c), 0xf4050607);
+    assert_true(cursor_u64(&c) == UINT64_C(0xf8090a0b0c0d0e0f));
     assert_int_equal(cursor_left(&c), 4);
     assert_true(slice_equal(cursor_rest(&c), SLICE("rest")));
     assert_int_equal(cursor_left(&c), 0);
@@ -50,6 +52,7 @@ static void every_length_is_bounded(void **state)
         struct cursor c = cursor_of(slice_of(at, len));
         assert_int_equal(cursor_u16(&c), len >= 2 ? 0xffff : 0);
         assert_int_equal(c.failed, len < 2);
+        assert_true(cursor_u64(&c) == 0 && c.failed); /* of less than eight bytes */
         free(at);
     }
     struct cursor c = cursor_of(SLICE("abc"));

@@ -10,15 +10,17 @@
 static void numbers_are_written_in_network_order(void **state)
 {
     (void)state;
-    uint8_t bytes[9];
+    uint8_t bytes[17];
     struct writer w = writer_of(bytes, sizeof(bytes));
     writer_u8(&w, 0x01);
     writer_u16(&w, 0x0203);
     writer_u32(&w, 0xf4050607);
+    writer_u64(&w, UINT64_C(0xf8090a0b0c0d0e0f));
     writer_bytes(&w, SLICE("hi"));
     assert_false(w.overflow);
-    assert_int_equal(writer_len(&w), 9);
-    assert_memory_equal(bytes, "\x01\x02\x03\xf4\x05\x06\x07hi", 9);
+    assert_int_equal(writer_len(&w), 17);
+    assert_memory_equal(bytes, "\x01\x02\x03\xf4\x05\x06\x07\xf8\x09\x0a\x0b\x0c\x0d\x0e\x0fhi",
+                        17);
 }
 
 static void a_write_past_the_end_writes_nothing(void **state)
