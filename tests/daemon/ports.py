@@ -1,10 +1,11 @@
 """Free ports on the loopback, for all tests."""
 
+import collections
 import errno
 import random
 import socket
 
-GIVEN = set()
+CLAIMS = collections.deque(maxlen=256)  # sockets, of the latest; they go with the process
 PORTS = range(20000, 32000)  # below those that the kernel gives to whoever connects
 
 
@@ -23,11 +24,30 @@ def is_free(port, address="127.0.0.1"):
     return True
 
 
+def claim(port):
+    """Whether the port is now this process's among all tests that run at once, bound or not: a siotd that
+    is started again wants the one it had. Claimed by a name that the kernel forgets with the process."""
+    name = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        name.bind(f"\0siotd-tests-port-{port}")
+    except OSError as why:
+        name.close()
+        if why.errno != errno.EADDRINUSE:
+            raise
+        return False
+    CLAIMS.append(name)
+    return True
+
+
+def release():
+    """Gives back all that this process has claimed."""
+    CLAIMS.clear()
+
+
 def free_port(address="127.0.0.1"):
-    """A port that is free now, for streams and datagrams, and has not been given out before. Drawn
-    at random, so that tests that run at once do not draw the same."""
+    """A port that is free now, for streams and datagrams, and that no test has been given that still
+    runs. Drawn at random, so that few have to be tried."""
     while True:
         port = random.SystemRandom().choice(PORTS)
-        if port not in GIVEN and is_free(port, address):
-            GIVEN.add(port)
+        if claim(port) and is_free(port, address):
             return port
