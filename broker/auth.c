@@ -32,6 +32,14 @@ struct identity *identity_new(struct slice name, bool anonymous)
     return make(name, SLICE_EMPTY, anonymous ? PROOF_NONE : PROOF_KEY);
 }
 
+struct identity *identity_of_nobody(void)
+{
+    static struct identity *nobody;
+    if (!nobody)
+        nobody = identity_new(SLICE_EMPTY, true);
+    return nobody;
+}
+
 struct identity *identity_of_certificate(struct slice name, struct slice common_name)
 {
     return make(name, common_name, PROOF_KEY);

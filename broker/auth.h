@@ -30,6 +30,9 @@ struct identity {
  * itself by key; identity_of_user is for passwords. */
 struct identity *identity_new(struct slice name, bool anonymous);
 struct identity *identity_of_certificate(struct slice name, struct slice common_name);
+/* The one of all who are nobody in particular, borrowed: the same at each call, until the process
+ * ends. NULL when out of memory. */
+struct identity *identity_of_nobody(void);
 struct identity *identity_of_user(struct slice name, const char *record);
 /* As it was before a restart: `proof` is an enum proof. */
 struct identity *identity_restore(struct slice name, struct slice common_name, uint8_t proof);

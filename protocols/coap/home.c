@@ -58,10 +58,9 @@ struct principal *coap_home_anonymous(struct coap_home *home, size_t mountpoint_
         home->anonymous[at] = NULL;
     }
     if (!home->anonymous[at]) {
-        struct identity *identity = identity_new(SLICE_EMPTY, true);
+        struct identity *identity = identity_of_nobody();
         home->anonymous[at] =
             identity ? principal_new(identity, SLICE("coap"), mountpoint_len) : NULL;
-        identity_unref(identity);
     }
     return home->anonymous[at];
 }

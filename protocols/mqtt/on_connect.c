@@ -28,15 +28,6 @@ struct arrival {
     char assigned_id[ASSIGNED_ID_LEN + 1];
 };
 
-/* The one identity of all whom listeners let in without proof. Lives as long as the process. */
-static struct identity *anonymous_identity(void)
-{
-    static struct identity *anonymous;
-    if (!anonymous)
-        anonymous = identity_new(SLICE_EMPTY, true);
-    return anonymous;
-}
-
 static void take_wishes(struct mqtt_connection *c, const struct mqtt_connect *packet)
 {
     const struct mqtt_properties *p = &packet->properties;
@@ -99,7 +90,7 @@ static bool find_identity(struct mqtt_connection *c, struct arrival *arrival)
         mqtt_turn_away(c, MQTT_NOT_AUTHORIZED, "this listener lets nobody in unproven");
         return false;
     }
-    arrival->identity = anonymous_identity();
+    arrival->identity = identity_of_nobody();
     if (!arrival->identity)
         mqtt_turn_away(c, MQTT_SERVER_UNAVAILABLE, "out of memory");
     return arrival->identity != NULL;

@@ -18,15 +18,6 @@
 
 #include <stdlib.h>
 
-/* The one identity of all whom listeners let in without proof. Lives as long as the process. */
-static struct identity *anonymous_identity(void)
-{
-    static struct identity *anonymous;
-    if (!anonymous)
-        anonymous = identity_new(SLICE_EMPTY, true);
-    return anonymous;
-}
-
 struct identity *sn_identity(const struct sn_visit *visit, const char **why)
 {
     struct identity *proven = (struct identity *)peer_identity(visit->gate->peer);
@@ -37,7 +28,7 @@ struct identity *sn_identity(const struct sn_visit *visit, const char **why)
         return NULL;
     }
     *why = "out of memory";
-    return anonymous_identity();
+    return identity_of_nobody();
 }
 
 enum { CLIENT_ID_MOST = 512 }; /* bytes; who waits for a will keeps a copy, proven or not */

@@ -11,15 +11,6 @@
 #include "base/utf8.h"
 #include <stdio.h>
 
-/* Both live as long as the process. */
-static struct identity *anonymous_identity(void)
-{
-    static struct identity *anonymous;
-    if (!anonymous)
-        anonymous = identity_new(SLICE_EMPTY, true);
-    return anonymous;
-}
-
 bool raw_may_enter(const struct raw_connection *c)
 {
     return peer_identity(c->peer) || peer_listener(c->peer)->anonymous;
@@ -27,14 +18,14 @@ bool raw_may_enter(const struct raw_connection *c)
 
 struct principal *raw_principal(struct raw_connection *c)
 {
-    enum { KEPT = 4 }; /* listeners with mountpoints of different lengths */
-    static struct principal *kept[KEPT];
+    enum { KEPT = 4 };                   /* listeners with mountpoints of different lengths */
+    static struct principal *kept[KEPT]; /* as long as the process lives */
     size_t len = strlen(peer_listener(c->peer)->mountpoint);
     struct principal **place = &kept[len % KEPT];
     if (*place && (*place)->mountpoint_len == len)
         return *place;
     principal_unref(*place);
-    struct identity *identity = anonymous_identity();
+    struct identity *identity = identity_of_nobody();
     *place = identity ? principal_new(identity, SLICE_EMPTY, len) : NULL;
     return *place;
 }
@@ -78,7 +69,7 @@ enum verdict raw_attach(struct raw_connection *c)
 {
     char id[CLIENT_ID_SIZE];
     struct identity *proven = (struct identity *)peer_identity(c->peer);
-    struct identity *identity = proven ? proven : anonymous_identity();
+    struct identity *identity = proven ? proven : identity_of_nobody();
     bool present = false;
     if (c->session)
         return VERDICT_OK;
